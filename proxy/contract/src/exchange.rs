@@ -1,0 +1,86 @@
+//! The messages between the leader and one pod.
+//!
+//! The leader opens one request after another to the pod's admin port, and the pod holds each one until it has something to tell or the
+//! poll ends. A new document or advisory ends the held poll: the leader drops it and asks again. What a lost answer held is
+//! repeated, because only the next request's `confirmed` lets the pod forget.
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::{ConfigError, DocumentHash};
+use crate::verdict::{Advisory, Verdict};
+
+/// From the leader to a pod.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExchangeRequest {
+    /// The Lease's transition count. A pod refuses a lower one than it has seen.
+    pub term: u64,
+    /// Who asks: the leader's identity. A pod answers a reader that it does not know with a snapshot.
+    pub reader: String,
+    /// The pod's instance whose sequence `confirmed` counts; empty at first.
+    #[serde(default)]
+    pub instance: String,
+    /// The last sequence number that the reader has received.
+    pub confirmed: u64,
+    /// The document's bytes as text, when the pod's hash differs from the desired one. They hold keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+    /// All advisories for this pod, replacing those before; none when nothing changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advisories: Option<Vec<Advisory>>,
+    /// Names of cooldowns that a person wants ended (`keypool.dev/clear-cooldown`), acted on once per token.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clear_cooldowns: Vec<ClearCooldown>,
+    /// Milliseconds to hold the poll, 0..=[`crate::limits::MAX_POLL_MS`]. 0 answers at once.
+    pub wait_ms: u64,
+}
+
+/// A person's wish to end cooldowns of a provider.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClearCooldown {
+    /// The provider.
+    pub provider: String,
+    /// The wish's token: a pod acts once per changed token.
+    pub token: String,
+    /// Names of credentials; empty for all.
+    pub credentials: Vec<String>,
+}
+
+/// From a pod to the leader.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExchangeResponse {
+    /// The pod's process: random at its start. Another one voids every acknowledgement before.
+    pub instance: String,
+    /// What it runs.
+    pub acknowledgement: Acknowledgement,
+    /// True when `verdicts` is everything that the pod holds, not just what is new.
+    pub snapshot: bool,
+    /// The pod's own verdicts after `confirmed`, in order.
+    pub verdicts: Vec<Verdict>,
+    /// The sequence number up to which this answer tells everything.
+    pub sequence: u64,
+}
+
+/// What a pod runs, and what it refused last.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Acknowledgement {
+    /// Lineage of the running document; empty before the first.
+    pub lineage: String,
+    /// Its generation.
+    pub generation: u64,
+    /// Its hash; none before the first document.
+    pub hash: Option<DocumentHash>,
+    /// Why the newest document that was offered is not the one that runs.
+    pub last_error: Option<ConfigError>,
+}
+
+/// The body of a refusal by the pod, with status 409.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StaleTerm {
+    /// The highest term that the pod has seen.
+    pub term: u64,
+}
