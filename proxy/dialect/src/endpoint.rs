@@ -1,0 +1,131 @@
+//! Where a request goes: a provider's base URL and an operation's suffix, joined so that nothing in a request can
+//! change scheme, host or port. The base is parsed once; joining only appends a constant to its path.
+
+use http::Uri;
+use http::uri::{Authority, PathAndQuery, Scheme};
+
+/// A provider's base URL, parsed: `https://api.openai.com/v1`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    scheme: Scheme,
+    authority: Authority,
+    /// Without a trailing slash; empty for the root.
+    path: String,
+}
+
+/// Why a text is not a base URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// Not an absolute URL.
+    #[error("not an absolute URL")]
+    NotAbsolute,
+    /// Neither http nor https.
+    #[error("the scheme is neither http nor https")]
+    Scheme,
+    /// Holds a user or password.
+    #[error("a base URL has no user or password")]
+    UserInfo,
+    /// Holds a query or fragment.
+    #[error("a base URL has no query and no fragment")]
+    Query,
+    /// The path has dot segments, empty segments, escapes or characters that a path does not have.
+    #[error("the path has empty, dotted or escaped segments")]
+    Path,
+}
+
+impl Endpoint {
+    /// Parses a base URL. A trailing slash is ignored.
+    pub fn parse(url: &str) -> Result<Self, EndpointError> {
+        if url.contains(['?', '#']) {
+            return Err(EndpointError::Query);
+        }
+        let uri: Uri = url.parse().map_err(|_| EndpointError::NotAbsolute)?;
+        let parts = uri.into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+            return Err(EndpointError::NotAbsolute);
+        };
+        if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
+            return Err(EndpointError::Scheme);
+        }
+        if authority.as_str().contains('@') {
+            return Err(EndpointError::UserInfo);
+        }
+        if authority.host().is_empty() {
+            return Err(EndpointError::NotAbsolute);
+        }
+        let path = parts.path_and_query.as_ref().map_or("", PathAndQuery::path);
+        let path = path.strip_suffix('/').unwrap_or(path);
+        if !is_plain(path) {
+            return Err(EndpointError::Path);
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            scheme,
+            authority,
+        })
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    /// Host and port as written.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The host alone; an IPv6 address keeps its brackets.
+    pub fn host(&self) -> &str {
+        self.authority.host()
+    }
+
+    /// The port, the scheme's own where none is written.
+    pub fn port(&self) -> u16 {
+        self.authority
+            .port_u16()
+            .unwrap_or(if self.is_https() { 443 } else { 80 })
+    }
+
+    /// Is TLS spoken?
+    pub fn is_https(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    /// Base path and suffix (`/v1` + `/models`), for the request line. `suffix` is a constant of this crate; one that
+    /// is not a plain path is refused.
+    pub fn path(&self, suffix: &str) -> Result<PathAndQuery, EndpointError> {
+        if !suffix.starts_with('/') || !is_plain(suffix) {
+            return Err(EndpointError::Path);
+        }
+        let path = format!("{}{suffix}", self.path);
+        PathAndQuery::try_from(path).map_err(|_| EndpointError::Path)
+    }
+
+    /// The whole URI of base and suffix.
+    pub fn uri(&self, suffix: &str) -> Result<Uri, EndpointError> {
+        Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(self.path(suffix)?)
+            .build()
+            .map_err(|_| EndpointError::Path)
+    }
+}
+
+/// Empty, or `/`-separated segments of unreserved characters, none of them empty or dots only.
+fn is_plain(path: &str) -> bool {
+    if path.is_empty() {
+        return true;
+    }
+    let Some(rest) = path.strip_prefix('/') else {
+        return false;
+    };
+    rest.split('/').all(|segment| {
+        !segment.is_empty()
+            && segment.bytes().any(|byte| byte != b'.')
+            && segment
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:@!$&'()*+,;=".contains(&byte))
+    })
+}

@@ -1,0 +1,192 @@
+//! What an attempt taught us, as data.
+//!
+//! A status alone is never enough: 400 can be a spent credit, 401 an address that is not allowed, 429 a limit, an empty
+//! account or a request that no waiting will make fit. So status, headers and up to 64 KiB of body become one
+//! [`Outcome`]; who acts on it (key, model, provider, nobody) follows from its class and scope, whether another attempt
+//! is allowed from [`Outcome::retry`].
+
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, StatusCode};
+use keypool_contract::ProviderType;
+
+use crate::provider;
+
+/// At most this much of an error body is looked at.
+pub const BODY_LIMIT: usize = 64 * 1024;
+
+/// What happened, in the classes of the error tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Answered.
+    Success,
+    /// The request is wrong. Nothing cools down; the provider's body goes to the client unchanged.
+    Client,
+    /// Larger than this key's allowance per minute: waiting never helps, another key may serve it, nothing cools down.
+    TooBigForKey,
+    /// A short limit.
+    Rate,
+    /// A limit by the day or month.
+    RateLong,
+    /// Out of money, spend cap or hard limit.
+    Credit,
+    /// The key is refused, with a code or words that say so.
+    AuthDead,
+    /// 401 or 403 that says nothing: the key, its rights, or the request.
+    AuthUnclear,
+    /// This key may not use this model, or the model is not there.
+    Model,
+    /// Egress address, region, TLS, DNS, a page from something that is not the API: the provider's surroundings.
+    Env,
+    /// The provider sheds load.
+    Overload,
+    /// The provider failed.
+    Server,
+    /// A stream failed after its first content.
+    Stream,
+    /// An answer that cannot be understood.
+    Invalid,
+}
+
+/// Whom an outcome concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Nobody: nothing is cooled or counted.
+    Nothing,
+    /// The credential alone, for all models.
+    Credential,
+    /// The credential, for this model.
+    CredentialModel,
+    /// All credentials of the quota group, for all models.
+    QuotaGroup,
+    /// All credentials of the quota group, for this model.
+    QuotaGroupModel,
+    /// The provider's endpoint.
+    Provider,
+    /// The provider, for this model.
+    ProviderModel,
+}
+
+/// Which further attempt an outcome allows, as long as nothing went to the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// None: the client gets this answer.
+    Never,
+    /// Rotation: another key at once, not counted as a retry.
+    OtherKey,
+    /// One other key whose allowance is larger.
+    LargerKey,
+    /// Another provider, within the retry budget.
+    OtherProvider,
+    /// The provider may have worked on it: only where the group allows ambiguous retries.
+    IfAmbiguousAllowed,
+}
+
+/// What an attempt taught us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What happened.
+    pub class: Class,
+    /// Whom it concerns.
+    pub scope: Scope,
+    /// It was said with a code that cannot depend on the request, so that a poisonous request cannot earn it.
+    pub machine_code: bool,
+    /// The provider may have executed the request although it did not answer it.
+    pub may_have_run: bool,
+    /// When the provider says that it may be asked again; from now, neither clamped nor jittered.
+    pub hint: Option<Duration>,
+    /// A word for logs, out of a closed set: the provider's code where it is a known one, otherwise ours.
+    pub code: &'static str,
+}
+
+impl Outcome {
+    /// An outcome of a class with that class's usual scope, without code or hint.
+    pub fn new(class: Class, code: &'static str) -> Self {
+        Self {
+            class,
+            scope: class.usual_scope(),
+            machine_code: false,
+            may_have_run: false,
+            hint: None,
+            code,
+        }
+    }
+
+    /// Answered.
+    pub fn success() -> Self {
+        Self::new(Class::Success, "ok")
+    }
+
+    /// Which further attempt this allows.
+    pub fn retry(&self) -> Retry {
+        match self.class {
+            Class::Success | Class::Client | Class::Stream => Retry::Never,
+            Class::TooBigForKey => Retry::LargerKey,
+            Class::Rate
+            | Class::RateLong
+            | Class::Credit
+            | Class::AuthDead
+            | Class::AuthUnclear
+            | Class::Model => Retry::OtherKey,
+            Class::Env | Class::Overload | Class::Server | Class::Invalid if self.may_have_run => {
+                Retry::IfAmbiguousAllowed
+            }
+            Class::Env | Class::Overload | Class::Server | Class::Invalid => Retry::OtherProvider,
+        }
+    }
+}
+
+impl Class {
+    /// The name in metrics and logs; a closed set.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Client => "client",
+            Self::TooBigForKey => "too_big_for_key",
+            Self::Rate => "rate",
+            Self::RateLong => "rate_long",
+            Self::Credit => "credit",
+            Self::AuthDead => "auth_dead",
+            Self::AuthUnclear => "auth_unclear",
+            Self::Model => "model",
+            Self::Env => "env",
+            Self::Overload => "overload",
+            Self::Server => "server",
+            Self::Stream => "stream",
+            Self::Invalid => "invalid",
+        }
+    }
+
+    /// Whom an outcome of this class concerns, where its code does not say otherwise.
+    pub fn usual_scope(self) -> Scope {
+        match self {
+            Self::Success | Self::Client | Self::TooBigForKey => Scope::Nothing,
+            Self::Rate | Self::RateLong => Scope::QuotaGroupModel,
+            Self::Credit => Scope::QuotaGroup,
+            Self::AuthDead | Self::AuthUnclear => Scope::Credential,
+            Self::Model => Scope::CredentialModel,
+            Self::Env => Scope::Provider,
+            Self::Overload | Self::Server | Self::Stream | Self::Invalid => Scope::ProviderModel,
+        }
+    }
+}
+
+/// Classifies an answer by status, headers and the beginning of its body (more than [`BODY_LIMIT`] is not looked at).
+/// `now` is the wall clock, for hints that are dates. A 2xx is a success: what its body holds is the stream's or
+/// [`answered`]'s business.
+pub fn classify(
+    provider: ProviderType,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: SystemTime,
+) -> Outcome {
+    let body = body.get(..BODY_LIMIT).unwrap_or(body);
+    provider::classify(provider, status, headers, body, now)
+}
+
+/// Classifies the body of a 2xx answer that is not a stream: some servers commit 200 and then report the error in the
+/// body. Cheap for an answer that is none.
+pub fn answered(provider: ProviderType, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Outcome {
+    provider::answered(provider, headers, body, now)
+}
