@@ -1,0 +1,55 @@
+//! The record of one client request: what was tried, and what of its allowances is used up.
+
+use crate::ids::{KeyId, LaneId, ProviderId};
+use crate::time::Time;
+
+/// Carried through a request's attempts; made when it arrives.
+#[derive(Clone, Debug)]
+pub struct Attempts {
+    pub(crate) arrived: Time,
+    pub(crate) tried: Vec<Tried>,
+    /// Providers that failed this request; it goes elsewhere while there is another.
+    pub(crate) failed: Vec<ProviderId>,
+    pub(crate) provider_faults: u32,
+    /// Refusals since, and with, the first one that the request itself may have caused.
+    pub(crate) doubtful: u32,
+    /// True once an ambiguous verdict of this request cooled a key: no second one may.
+    pub(crate) cooled: bool,
+    pub(crate) too_big: bool,
+    pub(crate) repeated: bool,
+    pub(crate) trials: u32,
+    /// The provider whose retry budget the next attempt is charged to.
+    pub(crate) charged: Option<ProviderId>,
+}
+
+/// One target that was used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tried {
+    pub(crate) lane: LaneId,
+    pub(crate) key: KeyId,
+    /// The provider failed, not the key: the same target may serve again when there is no other.
+    pub(crate) again: bool,
+}
+
+impl Attempts {
+    /// A request that arrived at this moment.
+    pub fn new(arrived: Time) -> Self {
+        Self {
+            arrived,
+            tried: Vec::new(),
+            failed: Vec::new(),
+            provider_faults: 0,
+            doubtful: 0,
+            cooled: false,
+            too_big: false,
+            repeated: false,
+            trials: 0,
+            charged: None,
+        }
+    }
+
+    /// How many attempts were started.
+    pub fn count(&self) -> usize {
+        self.tried.len()
+    }
+}
