@@ -1,0 +1,275 @@
+//! Writes children: created when missing, applied when ours, never adopted.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::hash::{DefaultHasher, Hasher};
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client, Resource, ResourceExt};
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+/// Owns the fields of children; one name for one call site, or two writers revert each other.
+pub const FIELD_MANAGER: &str = "keypool-operator";
+
+/// Why a child was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// An object of that name exists that this owner did not make.
+    #[error("{kind} {name} exists and does not belong to this resource; delete or rename it")]
+    NameConflict {
+        /// Kind of the child.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// One of an earlier resource of the same name is still being collected.
+    #[error("{kind} {name} of a deleted resource of the same name is still there; waiting for its removal")]
+    Leftover {
+        /// Kind of the child.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The request failed. The body of a refused write is not kept: it may quote a key.
+    #[error("{kind} {name} could not be {operation} (status {code})")]
+    Request {
+        /// Kind of the child.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// `read`, `created` or `applied`.
+        operation: &'static str,
+        /// HTTP status, 0 when there was no answer.
+        code: u16,
+    },
+}
+
+/// What stands in the way of a child's name.
+#[derive(Debug, Eq, PartialEq)]
+enum Ownership {
+    Ours,
+    Foreign,
+    Leftover,
+}
+
+fn ownership(existing: &impl Resource, owner: Owner<'_>) -> Ownership {
+    let references = existing.meta().owner_references.as_deref().unwrap_or_default();
+    if references.iter().any(|reference| reference.uid == owner.uid) {
+        return Ownership::Ours;
+    }
+    let earlier = references
+        .iter()
+        .any(|reference| reference.kind == owner.kind && reference.name == owner.name);
+    if earlier {
+        Ownership::Leftover
+    } else {
+        Ownership::Foreign
+    }
+}
+
+/// Whose child it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a> {
+    /// UID of the resource.
+    pub uid: &'a str,
+    /// Kind of the resource.
+    pub kind: &'a str,
+    /// Name of the resource.
+    pub name: &'a str,
+}
+
+/// What the last write of a child left behind: while both ends are unchanged there is nothing to do.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Written {
+    uid: Option<String>,
+    version: Option<String>,
+    desired: u64,
+}
+
+/// Writes children, and remembers what it wrote, so that a quiet cluster stays quiet.
+pub struct Children {
+    client: Client,
+    written: Mutex<HashMap<(&'static str, String, String), Written>>,
+}
+
+impl Children {
+    /// A writer that remembers nothing yet.
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            written: Mutex::default(),
+        }
+    }
+
+    /// Brings one child to the desired state.
+    ///
+    /// # Errors
+    /// [`ApplyError`]; a conflict or a leftover leaves the existing object untouched.
+    pub async fn bring<K>(&self, owner: Owner<'_>, mut desired: K) -> Result<(), ApplyError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + k8s_openapi::Resource
+            + Clone
+            + Debug
+            + Serialize
+            + DeserializeOwned,
+    {
+        let (name, namespace) = (desired.name_any(), desired.namespace().unwrap_or_default());
+        let api: Api<K> = Api::namespaced(self.client.clone(), &namespace);
+        let failed = |operation| {
+            let name = name.clone();
+            move |error: kube::Error| ApplyError::request(K::KIND, name, operation, &error)
+        };
+        let digest = digest(&desired);
+        let existing = api.get_metadata_opt(&name).await.map_err(failed("read"))?;
+        let place = (K::KIND, namespace, name.clone());
+        let now = match existing {
+            None => {
+                let params = PostParams {
+                    field_manager: Some(FIELD_MANAGER.into()),
+                    ..PostParams::default()
+                };
+                api.create(&params, &desired).await.map_err(failed("created"))?
+            }
+            Some(existing) => {
+                match ownership(&existing, owner) {
+                    Ownership::Ours => {}
+                    Ownership::Foreign => return Err(ApplyError::NameConflict { kind: K::KIND, name }),
+                    Ownership::Leftover => return Err(ApplyError::Leftover { kind: K::KIND, name }),
+                }
+                if self.written.lock().get(&place) == Some(&Written::of(&existing, digest)) {
+                    return Ok(());
+                }
+                if created_by_us(&existing) {
+                    // Fields of a POST are owned by an `Update` entry, and would outlive their removal from what we apply.
+                    let reset =
+                        serde_json::json!({"metadata": {"managedFields": [{}], "uid": existing.uid()}});
+                    let params = PatchParams::default();
+                    api.patch_metadata(&name, &params, &Patch::Merge(reset))
+                        .await
+                        .map_err(failed("applied"))?;
+                }
+                // With the UID that was checked, an object that was replaced meanwhile is refused and not adopted.
+                desired.meta_mut().uid = existing.uid();
+                let params = PatchParams::apply(FIELD_MANAGER).force();
+                api.patch(&name, &params, &Patch::Apply(&desired))
+                    .await
+                    .map_err(failed("applied"))?
+            }
+        };
+        self.written.lock().insert(place, Written::of(&now, digest));
+        Ok(())
+    }
+
+    /// Forgets the children of a resource that is gone.
+    pub fn forget(&self, namespace: &str, names: &[String]) {
+        self.written
+            .lock()
+            .retain(|(_, space, name), _| space != namespace || !names.contains(name));
+    }
+}
+
+impl Written {
+    /// Objects whose status changes all the time have a generation: that of their spec. The others change only when somebody writes them.
+    fn of(object: &impl Resource, desired: u64) -> Self {
+        let meta = object.meta();
+        let version = meta
+            .generation
+            .map(|number| number.to_string())
+            .or_else(|| meta.resource_version.clone());
+        Self {
+            uid: meta.uid.clone(),
+            version,
+            desired,
+        }
+    }
+}
+
+impl ApplyError {
+    fn request(kind: &'static str, name: String, operation: &'static str, error: &kube::Error) -> Self {
+        let code = if let kube::Error::Api(status) = error {
+            status.code
+        } else {
+            0
+        };
+        Self::Request {
+            kind,
+            name,
+            operation,
+            code,
+        }
+    }
+}
+
+fn created_by_us(existing: &impl Resource) -> bool {
+    let entries = existing.meta().managed_fields.as_deref().unwrap_or_default();
+    let ours = |entry: &&ManagedFieldsEntry| entry.manager.as_deref() == Some(FIELD_MANAGER);
+    entries
+        .iter()
+        .filter(ours)
+        .any(|entry| entry.operation.as_deref() == Some("Update"))
+}
+
+/// A hash within this process: what is compared was made by the same build.
+fn digest(desired: &impl Serialize) -> u64 {
+    let bytes = Zeroizing::new(serde_json::to_vec(desired).unwrap_or_default());
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&bytes);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::Secret;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+
+    fn owned_by(uid: &str, kind: &str, name: &str) -> Secret {
+        let owner = OwnerReference {
+            uid: uid.into(),
+            kind: kind.into(),
+            name: name.into(),
+            ..OwnerReference::default()
+        };
+        Secret {
+            metadata: ObjectMeta {
+                owner_references: Some(vec![owner]),
+                ..ObjectMeta::default()
+            },
+            ..Secret::default()
+        }
+    }
+
+    #[test]
+    fn only_the_uid_makes_it_ours() {
+        let judge = |secret: &Secret| {
+            ownership(
+                secret,
+                Owner {
+                    uid: "u2",
+                    kind: "LoadBalanceGroup",
+                    name: "chat",
+                },
+            )
+        };
+        assert_eq!(
+            judge(&owned_by("u2", "LoadBalanceGroup", "chat")),
+            Ownership::Ours
+        );
+        assert_eq!(
+            judge(&owned_by("u1", "LoadBalanceGroup", "chat")),
+            Ownership::Leftover
+        );
+        assert_eq!(
+            judge(&owned_by("u1", "LoadBalanceGroup", "other")),
+            Ownership::Foreign
+        );
+        assert_eq!(judge(&owned_by("u1", "Deployment", "chat")), Ownership::Foreign);
+        assert_eq!(judge(&Secret::default()), Ownership::Foreign);
+    }
+}

@@ -1,0 +1,164 @@
+//! Watches, each with its own backoff.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::{Stream, StreamExt};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::{Api, Resource, ResourceExt};
+use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
+
+/// A silently dead connection is noticed after this many seconds and a little more.
+const WATCH_TIMEOUT_SECONDS: u32 = 60;
+
+/// Which watches have kept failing; liveness reads it. A quiet watch is a healthy one: only errors tell.
+#[derive(Clone, Default)]
+pub struct Watchdog {
+    watches: Arc<Mutex<Vec<(&'static str, Arc<Mutex<Option<Failing>>>)>>>,
+}
+
+/// A run of errors.
+#[derive(Clone, Copy)]
+struct Failing {
+    first: Instant,
+    last: Instant,
+}
+
+/// Backoff ends at 30 s and a little jitter: a pause this long means that the watch works again.
+const RUN_ENDS_AFTER: Duration = Duration::from_secs(120);
+
+impl Failing {
+    fn again(before: Option<Self>, now: Instant) -> Self {
+        match before {
+            Some(run) if now.duration_since(run.last) < RUN_ENDS_AFTER => Self { last: now, ..run },
+            _ => Self {
+                first: now,
+                last: now,
+            },
+        }
+    }
+
+    fn broken_for(self, limit: Duration, now: Instant) -> bool {
+        now.duration_since(self.last) < RUN_ENDS_AFTER && self.last.duration_since(self.first) >= limit
+    }
+}
+
+impl Watchdog {
+    fn register(&self, name: &'static str) -> Arc<Mutex<Option<Failing>>> {
+        let failing = Arc::default();
+        self.watches.lock().push((name, Arc::clone(&failing)));
+        failing
+    }
+
+    /// The watches that have been broken for longer than `limit`.
+    pub fn broken(&self, limit: Duration) -> Vec<&'static str> {
+        let now = Instant::now();
+        let broken =
+            |failing: &Mutex<Option<Failing>>| failing.lock().is_some_and(|run| run.broken_for(limit, now));
+        self.watches
+            .lock()
+            .iter()
+            .filter(|(_, failing)| broken(failing))
+            .map(|(name, _)| *name)
+            .collect()
+    }
+}
+
+/// What a watch tells.
+pub enum Change<K> {
+    /// There, as it is now.
+    Applied(K),
+    /// Gone, as it last was.
+    Deleted(K),
+}
+
+/// Watches and keeps a copy of everything. Objects are trimmed of their managedFields, which nobody here reads.
+pub fn reflect<K>(
+    name: &'static str,
+    api: Api<K>,
+    config: watcher::Config,
+    watchdog: &Watchdog,
+) -> (Store<K>, impl Stream<Item = Change<K>> + use<K>)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let writer: Writer<K> = Writer::default();
+    let store = writer.as_reader();
+    let stream = watch(api, config.timeout(WATCH_TIMEOUT_SECONDS))
+        .default_backoff()
+        .modify(|object| {
+            object.managed_fields_mut().clear();
+        });
+    (
+        store,
+        heard(
+            name,
+            reflector::reflector(writer, stream),
+            watchdog.register(name),
+        ),
+    )
+}
+
+/// Watches without a copy.
+pub fn follow<K>(
+    name: &'static str,
+    api: Api<K>,
+    config: watcher::Config,
+    watchdog: &Watchdog,
+) -> impl Stream<Item = Change<K>> + use<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let stream = watch(api, config.timeout(WATCH_TIMEOUT_SECONDS)).default_backoff();
+    heard(name, stream, watchdog.register(name))
+}
+
+/// Errors end here: they are told to the log and to the watchdog, and the watch goes on by itself.
+fn heard<K>(
+    name: &'static str,
+    stream: impl Stream<Item = watcher::Result<Event<K>>>,
+    failing: Arc<Mutex<Option<Failing>>>,
+) -> impl Stream<Item = Change<K>> {
+    stream.filter_map(move |event| {
+        let change = match event {
+            Ok(event) => {
+                *failing.lock() = None;
+                match event {
+                    Event::Apply(object) | Event::InitApply(object) => Some(Change::Applied(object)),
+                    Event::Delete(object) => Some(Change::Deleted(object)),
+                    Event::Init | Event::InitDone => None,
+                }
+            }
+            Err(error) => {
+                let mut failing = failing.lock();
+                *failing = Some(Failing::again(*failing, Instant::now()));
+                tracing::warn!(watch = name, %error, "watch interrupted");
+                None
+            }
+        };
+        std::future::ready(change)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_is_broken_only_while_its_errors_go_on() {
+        let (start, limit) = (Instant::now(), Duration::from_secs(300));
+        let mut run = Failing::again(None, start);
+        for seconds in (30..=330).step_by(30) {
+            run = Failing::again(Some(run), start + Duration::from_secs(seconds));
+        }
+        assert!(run.broken_for(limit, start + Duration::from_secs(331)));
+        assert!(!run.broken_for(limit, start + Duration::from_secs(331) + RUN_ENDS_AFTER));
+        let fresh = Failing::again(Some(run), start + Duration::from_secs(600));
+        assert!(!fresh.broken_for(limit, start + Duration::from_secs(601)));
+    }
+}
