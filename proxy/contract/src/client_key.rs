@@ -15,14 +15,49 @@ pub struct Salt(pub String);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClientKeyHash(String);
 
+/// The same hash as bytes: what a proxy computes per request. Compared in constant time.
+#[derive(Clone, Debug)]
+pub struct ClientKeyDigest([u8; 32]);
+
 impl ClientKeyHash {
     /// Hashes what a client presented or what a Secret holds.
+    pub fn of(salt: &Salt, key: &[u8]) -> Self {
+        Self(hex(&ClientKeyDigest::of(salt, key).0))
+    }
+
+    /// The bytes; `None` for a text that is not 64 hexadecimal digits.
+    pub fn digest(&self) -> Option<ClientKeyDigest> {
+        let digits = self.0.as_bytes();
+        if digits.len() != 64 {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = pair.iter().try_fold(0, |value, digit| {
+                let digit = char::from(*digit).to_digit(16)?;
+                Some(value << 4 | u8::try_from(digit).ok()?)
+            })?;
+        }
+        Some(ClientKeyDigest(bytes))
+    }
+}
+
+impl ClientKeyDigest {
+    /// Hashes what a client presented. Allocates nothing.
     pub fn of(salt: &Salt, key: &[u8]) -> Self {
         let mut hash = Sha256::new();
         hash.update((salt.0.len() as u64).to_be_bytes());
         hash.update(salt.0.as_bytes());
         hash.update(key);
-        Self(hex(&hash.finalize()))
+        Self(hash.finalize().into())
+    }
+
+    /// The first eight bytes, to find candidates by; equality is decided by comparing the whole.
+    pub fn prefix(&self) -> u64 {
+        self.0
+            .iter()
+            .take(8)
+            .fold(0, |value, byte| value << 8 | u64::from(*byte))
     }
 }
 
@@ -33,6 +68,14 @@ impl PartialEq for ClientKeyHash {
 }
 
 impl Eq for ClientKeyHash {}
+
+impl PartialEq for ClientKeyDigest {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for ClientKeyDigest {}
 
 /// Lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
@@ -47,6 +90,17 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hash_reads_back_as_the_digest() {
+        let salt = Salt("s".into());
+        let hash = ClientKeyHash::of(&salt, b"key");
+        assert_eq!(hash.digest(), Some(ClientKeyDigest::of(&salt, b"key")));
+        assert_ne!(hash.digest(), Some(ClientKeyDigest::of(&salt, b"kez")));
+        for text in ["", "00", &"0".repeat(63), &"g".repeat(64), &"ü".repeat(32)] {
+            assert_eq!(ClientKeyHash(text.to_owned()).digest(), None, "{text}");
+        }
+    }
 
     #[test]
     fn the_hash_depends_on_salt_and_key() {

@@ -1,0 +1,93 @@
+//! The pool's side of validation calls: which are wanted, and what they showed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use keypool_balance::{ProbeTicket, ProbeVerdict};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::{Balanced, Pool};
+use crate::runtime::{Provider, Snapshot};
+
+/// A key whose validation is wanted now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Confirmation {
+    /// UID of the provider.
+    pub provider: Arc<str>,
+    /// The value.
+    pub fingerprint: Arc<str>,
+}
+
+/// A validation call that is about to be sent.
+#[derive(Debug)]
+pub struct OpenProbe {
+    /// Whom to ask.
+    pub provider: Arc<Provider>,
+    /// Place of the credential in the provider.
+    pub credential: usize,
+    ticket: ProbeTicket,
+}
+
+/// Wanted calls, in order; a key that waits already is not added again.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: Mutex<VecDeque<Confirmation>>,
+    added: Notify,
+}
+
+impl Queue {
+    pub(super) fn push(&self, confirmation: Confirmation) {
+        let mut waiting = self.waiting.lock();
+        if !waiting.contains(&confirmation) {
+            waiting.push_back(confirmation);
+            self.added.notify_one();
+        }
+    }
+}
+
+impl Pool {
+    /// The next key whose validation is wanted.
+    pub async fn confirmation(&self) -> Confirmation {
+        loop {
+            let added = self.confirmations.added.notified();
+            if let Some(next) = self.confirmations.waiting.lock().pop_front() {
+                return next;
+            }
+            added.await;
+        }
+    }
+
+    /// Notes that a validation call is about to be sent; none when the key is gone.
+    pub fn start_probe(&self, wanted: &Confirmation) -> Option<OpenProbe> {
+        let now = self.now();
+        let mut state = self.state.lock();
+        let Balanced { balancer, snapshot } = state.as_mut()?;
+        let (provider, credential) = find(snapshot, wanted)?;
+        let ticket = balancer.start_probe(&wanted.provider, &wanted.fingerprint, now)?;
+        Some(OpenProbe {
+            provider,
+            credential,
+            ticket,
+        })
+    }
+
+    /// Learns from a validation call.
+    pub fn confirm(&self, probe: &OpenProbe, verdict: ProbeVerdict) {
+        let now = self.now();
+        if let Some(balanced) = &mut *self.state.lock() {
+            balanced.balancer.confirm(&probe.ticket, verdict, now);
+            self.drain(&mut balanced.balancer);
+        }
+        self.note_change();
+    }
+}
+
+fn find(snapshot: &Snapshot, wanted: &Confirmation) -> Option<(Arc<Provider>, usize)> {
+    let provider = snapshot.provider(&wanted.provider)?;
+    let place = provider
+        .credentials
+        .iter()
+        .position(|credential| *credential.fingerprint == *wanted.fingerprint)?;
+    Some((provider.clone(), place))
+}
