@@ -1,6 +1,29 @@
 //! Reads the few fields of a request body that Keypool needs, without parsing the rest.
+//!
+//! What we judge must be what the provider reads, whichever parser it uses. So the whole top level is read, not only as
+//! far as the first hit; a field that we read and that stands twice is refused (parsers differ on which one counts),
+//! and an escaped name (`"mod\u0065l"`) is that name. Some servers compare names without case: a name that differs from
+//! one of ours only by that is refused too, because it would be a second value for them. The rest of the body must be
+//! valid JSON in structure, nested at most [`DEPTH_LIMIT`] deep; the text of strings that we do not read is not
+//! decoded.
+//!
+//! The body is a queue of frames and is never joined: a [`Scanner`] takes each frame as it arrives and says the same
+//! whatever the cuts. Nearly all bytes of a prompt are inside strings, so those are looked at in blocks of 64
+//! (`block`), everything else byte by byte (`scanner`).
+
+mod block;
+mod error;
+mod field;
+mod number;
+mod reader;
+mod scanner;
+mod text;
 
 use std::ops::Range;
+
+pub use error::ScanError;
+pub use field::Field;
+pub use scanner::Scanner;
 
 /// The longest model name, in bytes as written.
 pub const MODEL_LIMIT: usize = 512;
@@ -48,124 +71,5 @@ impl Default for ModelPlace {
     }
 }
 
-/// A field that we read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Field {
-    /// `model`
-    Model,
-    /// `stream`
-    Stream,
-    /// `stream_options`
-    StreamOptions,
-    /// `stream_options.include_usage`
-    IncludeUsage,
-    /// `max_tokens`
-    MaxTokens,
-    /// `max_completion_tokens`
-    MaxCompletionTokens,
-    /// `n`
-    N,
-    /// `prompt_cache_key`
-    PromptCacheKey,
-}
-
-/// Why a body is refused with 400; `duplicate_field` for [`ScanError::Duplicate`], otherwise `invalid_request`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ScanError {
-    /// The body is empty or its first byte begins no object.
-    #[error("the body is not a JSON object")]
-    NotAnObject,
-    /// Not JSON.
-    #[error("the body is not valid JSON at byte {at}")]
-    Syntax {
-        /// Offset of the first byte that cannot be.
-        at: usize,
-    },
-    /// Ends before the object does.
-    #[error("the body ends inside the JSON object")]
-    Truncated,
-    /// Nested deeper than [`DEPTH_LIMIT`].
-    #[error("the body is nested deeper than {DEPTH_LIMIT} levels")]
-    TooDeep,
-    /// A field that we read stands twice.
-    #[error("the field {} stands twice", .0.name())]
-    Duplicate(Field),
-    /// A name that some servers read as one of our fields and others do not.
-    #[error("a name differs from {} only by case", .0.name())]
-    Lookalike(Field),
-    /// A field that we read has a value of the wrong type.
-    #[error("{} must be {}", .0.name(), .0.wants())]
-    WrongType(Field),
-    /// A name or a value that we read is longer than any real one.
-    #[error("a name or value is too long at byte {at}")]
-    TooLong {
-        /// Offset of its end.
-        at: usize,
-    },
-    /// A name or a value that we read is no text: not UTF-8, or half a surrogate pair.
-    #[error("a name or value is not valid text before byte {at}")]
-    NotText {
-        /// Offset of its end.
-        at: usize,
-    },
-}
-
-impl Field {
-    /// The name as clients write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Model => "model",
-            Self::Stream => "stream",
-            Self::StreamOptions => "stream_options",
-            Self::IncludeUsage => "stream_options.include_usage",
-            Self::MaxTokens => "max_tokens",
-            Self::MaxCompletionTokens => "max_completion_tokens",
-            Self::N => "n",
-            Self::PromptCacheKey => "prompt_cache_key",
-        }
-    }
-
-    /// What its value must be.
-    pub fn wants(self) -> &'static str {
-        match self {
-            Self::Model | Self::PromptCacheKey => "a string",
-            Self::Stream | Self::IncludeUsage => "true or false",
-            Self::StreamOptions => "an object",
-            Self::MaxTokens | Self::MaxCompletionTokens | Self::N => "a number",
-        }
-    }
-}
-
-impl ScanError {
-    /// The field to name in the answer's `param`.
-    pub fn field(&self) -> Option<Field> {
-        match self {
-            Self::Duplicate(field) | Self::Lookalike(field) | Self::WrongType(field) => Some(*field),
-            _ => None,
-        }
-    }
-}
-
-/// Reads a body frame by frame, as it arrives.
-#[derive(Debug, Default)]
-pub struct Scanner {
-    consumed: usize,
-}
-
-impl Scanner {
-    /// A scanner before the first byte.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Reads the next frame. After an error the body is refused; the scanner is not to be used again.
-    pub fn push(&mut self, frame: &[u8]) -> Result<(), ScanError> {
-        self.consumed += frame.len();
-        Ok(())
-    }
-
-    /// The body is whole.
-    pub fn finish(self) -> Result<Scan, ScanError> {
-        Ok(Scan::default())
-    }
-}
+#[cfg(test)]
+mod tests;
