@@ -15,11 +15,11 @@ pub use reason::Reason;
 
 /// Defines an enum of unit variants whose text is the variant's name.
 macro_rules! closed_set {
-    ($(#[$meta:meta])* $name:ident, fallback $fallback:ident, { $($(#[$doc:meta])* $variant:ident,)+ }) => {
+    ($(#[$meta:meta])* $name:ident, fallback $fallback:ident, { $($(#[doc = $doc:literal])+ $variant:ident,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         pub enum $name {
-            $($(#[$doc])* $variant,)+
+            $($(#[doc = $doc])+ $variant,)+
         }
 
         impl $name {
@@ -30,6 +30,13 @@ macro_rules! closed_set {
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => stringify!($variant),)+
+                }
+            }
+
+            /// What the word means, for the reference page.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($doc),+),)+
                 }
             }
 

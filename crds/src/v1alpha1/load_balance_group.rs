@@ -23,7 +23,7 @@ pub use proxy::{Proxy, Resources};
 pub use retry::{Ambiguous, Retry};
 pub use status::{ConfigError, ConfigStatus, LoadBalanceGroupStatus, MemberStatus, MemberSummary};
 
-/// What a user writes.
+/// The members, how requests are shared among them, who may call, and the proxies.
 #[derive(Clone, CustomResource, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[kube(
     group = "keypool.dev",
@@ -131,7 +131,7 @@ pub struct Strategy {
     /// RoundRobin: members take turns and so do the keys of a member; weights only matter where they are 0. WeightedRoundRobin:
     /// every member and every key gets its share by weight. In both, first a member is chosen, then one of its keys, each among
     /// the lowest priority that can serve. Left out: WeightedRoundRobin.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default)]
     pub type_: StrategyType,
 }
 

@@ -25,7 +25,7 @@ pub use provider_type::ProviderType;
 pub use status::{KeyModelStatus, KeyStatus, ModelProviderStatus, Reporting, UsedBy};
 pub use timeouts::Timeouts;
 
-/// What a user writes.
+/// The service, its keys, and how they are cared for.
 #[derive(Clone, CustomResource, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[kube(
     group = "keypool.dev",
