@@ -5,6 +5,9 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, Method, StatusCode};
 use keypool_contract::ProviderType;
 
+use crate::outcome::BODY_LIMIT;
+use crate::provider;
+
 /// How a provider's keys are validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeCall {
@@ -50,11 +53,17 @@ pub fn call(provider: ProviderType) -> ProbeCall {
 /// What the answer to [`call`] shows. A call without an answer (connect, TLS, timeout) is the caller's to judge: it
 /// is the endpoint's fault and never the key's.
 pub fn interpret(
-    _provider: ProviderType,
-    _status: StatusCode,
-    _headers: &HeaderMap,
-    _body: &[u8],
-    _now: SystemTime,
+    provider: ProviderType,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: SystemTime,
 ) -> ProbeVerdict {
-    ProbeVerdict::NotVerifiable
+    provider::probed(
+        provider,
+        status,
+        headers,
+        body.get(..BODY_LIMIT).unwrap_or(body),
+        now,
+    )
 }
