@@ -7,12 +7,14 @@
 //! changes, and the end of the namespaces' first process is the end of every
 //! component, shim and pod.
 
+mod blocks;
 mod cgroups;
 mod components;
 mod containerd;
 mod host;
 mod kubelet;
 pub mod namespaces;
+pub mod pod_process;
 
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr};
@@ -27,6 +29,8 @@ use crate::control_plane::{ControlPlane, kubeconfig};
 use crate::process::{self, Process};
 use crate::run_dir::{self, RunDir};
 use crate::{images, logs, pki, tools, wait};
+
+pub use blocks::{Block, Manner};
 
 /// The node's name in the cluster.
 pub const NAME: &str = "node0";

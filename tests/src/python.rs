@@ -1,15 +1,19 @@
 //! The Python environment with the pinned SDKs.
 //!
-//! In the cluster ring the program runs on the node's network, so Services and
-//! cluster names work for it as they do in a pod.
+//! In the cluster ring a program that the test runs is on the node's network,
+//! so Services and cluster names work for it as they do in a pod. [`pod`] makes
+//! a real pod of it: the shell image with the machine's file system mounted
+//! read-only, where the interpreter is; an image with a Python of its own would
+//! take longer to build than the whole ring.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
-use crate::tools;
+use crate::{images, tools};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -82,4 +86,40 @@ pub async fn run(script: &Path, arguments: &[&str], environment: &[(&str, &str)]
             output: text(&output.stderr) + &text(&output.stdout),
         }),
     }
+}
+
+/// A pod that runs `program` (Python source) once, with the SDKs; its log is
+/// what the program prints. Needs the image `Image::shell()`. Names of other
+/// namespaces are written `service.namespace`.
+pub fn pod(name: &str, program: &str, environment: &[(&str, &str)]) -> Result<String, Error> {
+    let interpreter = interpreter()?;
+    let mut variables: Vec<_> = environment
+        .iter()
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect();
+    variables.push(json!({"name": "PROGRAM", "value": program}));
+    let run = format!(
+        "exec chroot /machine {} -u -c \"$PROGRAM\"",
+        interpreter.display()
+    );
+    Ok(json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": false,
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{
+                "name": "python",
+                "image": images::SHELL,
+                "imagePullPolicy": "IfNotPresent",
+                "args": [run],
+                "env": variables,
+                "volumeMounts": [{"name": "machine", "mountPath": "/machine", "readOnly": true}],
+            }],
+            "volumes": [{"name": "machine", "hostPath": {"path": "/"}}],
+        },
+    })
+    .to_string())
 }

@@ -21,12 +21,12 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use futures::future::{BoxFuture, FutureExt as _};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::node::namespaces;
 use crate::say;
 
-pub use test::Test;
+pub use test::{NotHere, Test};
 pub use world::{EXISTING, World};
 
 /// How much of Kubernetes a test needs.
@@ -77,14 +77,10 @@ pub fn main(level: Level, cases: Vec<Case>) -> ExitCode {
     if arguments.list {
         libtest_mimic::run(&arguments, trials(&Arc::new(Stage::new(level)), cases, false)).exit();
     }
-    let needed = if namespaces::inside() {
-        Ok(())
-    } else {
-        needs::check(level)
-    };
+    let needed = check(level);
     if let Err(lacking) = &needed {
         say::line(format_args!("the {level:?} ring is skipped: {lacking}"));
-        if std::env::var("CI").is_ok_and(|ci| ci == "true") {
+        if in_ci() {
             say::line("in CI no ring may be skipped");
             return ExitCode::FAILURE;
         }
@@ -101,10 +97,21 @@ pub fn main(level: Level, cases: Vec<Case>) -> ExitCode {
     conclusion.exit_code()
 }
 
+/// Whether the ring can run here; `Err` says in one line why not. For tests
+/// that use parts of the harness without [`ring!`](crate::ring!).
+pub fn check(level: Level) -> Result<(), String> {
+    // What is inside was checked outside.
+    if namespaces::inside() {
+        Ok(())
+    } else {
+        needs::check(level)
+    }
+}
+
 fn trials(stage: &Arc<Stage>, cases: Vec<Case>, skipped: bool) -> Vec<Trial> {
     let trial = |case: Case| {
         let stage = Arc::clone(stage);
-        Trial::test(case.name, move || stage.perform(&case)).with_ignored_flag(skipped)
+        Trial::ignorable_test(case.name, move || stage.perform(&case)).with_ignored_flag(skipped)
     };
     cases.into_iter().map(trial).collect()
 }
@@ -136,9 +143,10 @@ impl Stage {
         started.clone().map_err(Failed::from)
     }
 
-    fn perform(&self, case: &Case) -> Result<(), Failed> {
+    fn perform(&self, case: &Case) -> Result<Completion, Failed> {
         let world = self.world()?;
-        // A failed test says nothing about the components' state.
+        // A failed test says nothing about the components' state: a poisoned
+        // lock is as good as any.
         let _together;
         let _alone;
         if case.alone {
@@ -151,6 +159,10 @@ impl Stage {
             let outcome = AssertUnwindSafe((case.run)(test.clone())).catch_unwind().await;
             let failure = match outcome {
                 Ok(Ok(())) => None,
+                Ok(Err(error)) if error.is::<NotHere>() && !in_ci() => {
+                    test.tear_down().await;
+                    return Ok(Completion::ignored_with(error));
+                }
                 Ok(Err(error)) => Some(report::error_text(&error)),
                 Err(panic) => Some(report::panic_text(panic.as_ref())),
             };
@@ -159,7 +171,7 @@ impl Stage {
                 None => None,
             };
             test.tear_down().await;
-            failure.map_or(Ok(()), |text| Err(Failed::from(text)))
+            failure.map_or(Ok(Completion::Completed), |text| Err(Failed::from(text)))
         })
     }
 
@@ -168,6 +180,11 @@ impl Stage {
             world.close(passed);
         }
     }
+}
+
+/// Where nothing may be skipped.
+fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|ci| ci == "true")
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

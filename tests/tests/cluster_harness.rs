@@ -7,13 +7,18 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
+use rustix::process::Signal;
 
 use keypool_tests::images::{Image, SHELL};
 use keypool_tests::kubectl::Kubectl;
+use keypool_tests::node::{Block, Manner, pod_process};
 use keypool_tests::ring::Test;
 use keypool_tests::{python, wait};
 
-keypool_tests::ring!(Cluster: deployment_serves, components_run, restricted_pod_runs, sdk_is_there, helm_runs);
+keypool_tests::ring!(
+    Cluster: deployment_serves, traffic_is_blocked, components_run, restricted_pod_runs, sdk_is_there,
+    sdk_runs_in_a_pod, helm_runs
+);
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -78,7 +83,7 @@ async fn deployment_serves(test: Test) -> anyhow::Result<()> {
 
     // From a pod: glibc's resolver, the name as pods write it, and the API.
     let pod = names[0];
-    let inside = |script: &'static str| exec(kubectl.clone(), pod.to_owned(), script);
+    let inside = |script| exec(kubectl.clone(), pod.to_owned(), script);
     let resolved = inside("getent hosts server").await?;
     ensure!(resolved.contains(&address), "resolved to {resolved}");
     let told = inside("wget -q -O - http://server/").await?;
@@ -87,6 +92,55 @@ async fn deployment_serves(test: Test) -> anyhow::Result<()> {
 
     let log = kubectl.run(&["logs", pod]).await?;
     ensure!(log.trim() == "serving", "logged {log}");
+    Ok(())
+}
+
+async fn traffic_is_blocked(test: Test) -> anyhow::Result<()> {
+    let node = test.node()?;
+    node.images().add(&Image::shell()).await?;
+    let kubectl = test.kubectl()?;
+    kubectl.apply(&SERVER.replace("IMAGE", SHELL)).await?;
+    kubectl
+        .run(&["rollout", "status", "deployment/server", "--timeout=60s"])
+        .await?;
+    let pods = test.api::<Pod>().list(&ListParams::default()).await?.items;
+    let place = |pod: &Pod| {
+        pod.status
+            .as_ref()
+            .and_then(|status| status.pod_ip.clone())
+            .context("no address")
+    };
+    let (from, to) = (&pods[0], place(&pods[1])?);
+    let script = format!("wget -q -O - http://{to}:8080/");
+    let ask = || {
+        exec(
+            kubectl.clone(),
+            from.metadata.name.clone().unwrap_or_default(),
+            &script,
+        )
+    };
+    ask().await?;
+    let block = Block::new(Some(place(from)?.parse()?), to.parse()?, 8080, Manner::Reject)?;
+    let refused = ask().await.map_err(|error| error.to_string());
+    ensure!(
+        refused.as_ref().is_err_and(|text| text.contains("refused")),
+        "{refused:?}"
+    );
+    drop(block);
+    ask().await?;
+
+    let uid = pods[1].metadata.uid.as_deref().context("no UID")?;
+    let processes = pod_process::of(uid);
+    let server = processes
+        .iter()
+        .find(|process| process.command == "httpd")
+        .context("no server")?;
+    server.signal(Signal::STOP)?;
+    ensure!(
+        pod_process::of(uid).contains(server),
+        "no longer the same process"
+    );
+    server.signal(Signal::CONT)?;
     Ok(())
 }
 
@@ -181,6 +235,23 @@ async fn sdk_is_there(test: Test) -> anyhow::Result<()> {
     )?;
     let told = python::run(&script, &["argument"], &[]).await?;
     ensure!(told.ends_with(" argument\n"), "told {told}");
+    Ok(())
+}
+
+async fn sdk_runs_in_a_pod(test: Test) -> anyhow::Result<()> {
+    test.node()?.images().add(&Image::shell()).await?;
+    let program = "import openai, os, socket\n\
+                   socket.getaddrinfo('kubernetes.default', 443)\n\
+                   print(openai.__name__, os.environ['GIVEN'])";
+    let kubectl = test.kubectl()?;
+    kubectl
+        .apply(&python::pod("sdk", program, &[("GIVEN", "given")])?)
+        .await?;
+    let ended = |phase: &str| ["Succeeded", "Failed"].contains(&phase);
+    let phase = || kubectl.run(&["get", "pod", "sdk", "--output=jsonpath={.status.phase}"]);
+    wait::until_value("the program to end", LIMIT, phase, |phase| ended(phase)).await?;
+    let log = kubectl.run(&["logs", "sdk"]).await?;
+    ensure!(log == "openai given\n", "logged {log}");
     Ok(())
 }
 

@@ -21,6 +21,11 @@ use crate::wait;
 /// Marks the namespaces that tests made.
 const LABEL: &str = "keypool.test/run";
 
+/// The test needs what an existing cluster does not give: it is skipped.
+#[derive(Debug, thiserror::Error)]
+#[error("needs {0}")]
+pub struct NotHere(pub &'static str);
+
 /// Cheap to clone; clones are the same test.
 #[derive(Clone)]
 pub struct Test {
@@ -86,14 +91,14 @@ impl Test {
         &self.world
     }
 
-    pub fn control_plane(&self) -> anyhow::Result<&ControlPlane> {
+    pub fn control_plane(&self) -> Result<&ControlPlane, NotHere> {
         self.world
             .control_plane()
-            .context("this test needs a control plane of its own")
+            .ok_or(NotHere("a control plane of its own"))
     }
 
-    pub fn node(&self) -> anyhow::Result<&Node> {
-        self.world.node().context("this test needs a node of its own")
+    pub fn node(&self) -> Result<&Node, NotHere> {
+        self.world.node().ok_or(NotHere("a node of its own"))
     }
 
     /// One more namespace, for tests between namespaces or under Pod Security
