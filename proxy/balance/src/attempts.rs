@@ -48,6 +48,14 @@ impl Attempts {
         }
     }
 
+    /// The latest attempt on a target.
+    pub(crate) fn last(&mut self, lane: LaneId, key: KeyId) -> Option<&mut Tried> {
+        self.tried
+            .iter_mut()
+            .rev()
+            .find(|tried| tried.lane == lane && tried.key == key)
+    }
+
     /// How many attempts were started.
     pub fn count(&self) -> usize {
         self.tried.len()

@@ -1,22 +1,50 @@
 //! The balancer: the one owner of everything that is learned about targets.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 
-use crate::attempts::Attempts;
-use crate::config::{Config, ConfigError};
-use crate::health::ProviderHealth;
+use crate::config::{Config, ConfigError, RetryConfig};
+use crate::group::Group;
 use crate::ids::{KeyId, LaneId, ProviderId, Tick};
+use crate::journal::Journal;
+use crate::layout::{self, Numbers};
 use crate::member_set::MemberSet;
-use crate::no_target::NoTarget;
-use crate::observation::{Observation, ProbeVerdict};
-use crate::retry::Next;
+use crate::provider::{Provider, Unit};
+use crate::random::Random;
 use crate::time::Time;
-use crate::verdict::{Advisory, Change, Reports};
+use crate::timers::Timers;
+use crate::verdict::{Change, ForeignId};
+
+mod advice;
+mod learn;
+mod no_target;
+mod pick;
+mod probe;
+mod reset;
+mod settle;
+mod tell;
+mod units;
+mod view;
+
+use advice::Held;
 
 /// Chooses targets and learns from what comes back. Not shared: its owner serialises the calls, each of which is short.
 #[derive(Debug)]
 pub struct Balancer {
-    _config: Config,
+    config: Config,
+    /// Counts configurations: a ticket of this one knows its places by index.
+    epoch: u64,
+    providers: Vec<Provider>,
+    groups: Vec<Group>,
+    random: Random,
+    tick: Tick,
+    /// Counts changes of any gate.
+    version: u64,
+    timers: Timers,
+    journal: Journal,
+    advisories: Vec<Held>,
+    /// Advised verdicts that an own success refuted, until the leader no longer sends them.
+    refuted: HashSet<ForeignId>,
+    numbers: Numbers,
 }
 
 /// What a request asks for.
@@ -48,29 +76,55 @@ pub struct Pick {
 /// Names an attempt when its outcome is told. One that never comes back holds nothing longer than its lease.
 #[derive(Clone, Copy, Debug)]
 pub struct Ticket {
-    pub(crate) provider: ProviderId,
-    pub(crate) key: KeyId,
-    pub(crate) lane: LaneId,
-    pub(crate) sent: Tick,
-    pub(crate) retry: crate::config::RetryConfig,
+    provider: ProviderId,
+    key: KeyId,
+    lane: LaneId,
+    sent: Tick,
+    trial: bool,
+    retry: RetryConfig,
+    epoch: u64,
+    place: Place,
+}
+
+/// Where an attempt's provider, credential, key, quota group and lane stand in the current configuration.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    provider: usize,
+    key: usize,
+    quota: usize,
+    lane: usize,
 }
 
 /// Names a validation call when its outcome is told.
 #[derive(Clone, Copy, Debug)]
 pub struct ProbeTicket {
-    pub(crate) provider: ProviderId,
-    pub(crate) key: KeyId,
-    pub(crate) sent: Tick,
+    provider: ProviderId,
+    key: KeyId,
+    sent: Tick,
 }
 
-#[allow(unused_variables, clippy::todo)]
 impl Balancer {
     /// Begins to balance. `seed` is random per process: it decides ties, jitter and where a replica starts.
     ///
     /// # Errors
     /// When the configuration contradicts itself.
     pub fn new(config: Config, seed: u64, now: Time) -> Result<Self, ConfigError> {
-        todo!()
+        let mut balancer = Self {
+            config: Config::default(),
+            epoch: 0,
+            providers: Vec::new(),
+            groups: Vec::new(),
+            random: Random::new(seed),
+            tick: Tick::default(),
+            version: 0,
+            timers: Timers::default(),
+            journal: Journal::default(),
+            advisories: Vec::new(),
+            refuted: HashSet::new(),
+            numbers: Numbers::default(),
+        };
+        balancer.update(config, now)?;
+        Ok(balancer)
     }
 
     /// Takes over another configuration. What was learned stays with each (provider UID, fingerprint) that is still there.
@@ -78,70 +132,94 @@ impl Balancer {
     /// # Errors
     /// When the configuration contradicts itself; the old one stays.
     pub fn update(&mut self, config: Config, now: Time) -> Result<(), ConfigError> {
-        todo!()
+        layout::check(&config)?;
+        self.advance(now);
+        let old = std::mem::take(&mut self.providers);
+        self.providers = layout::providers(&config, old, &mut self.numbers, now);
+        let groups = std::mem::take(&mut self.groups);
+        self.groups = layout::groups(&config, &self.providers, &self.config, groups);
+        self.config = config;
+        self.epoch += 1;
+        self.version += 1;
+        self.set_timers();
+        self.spread_advisories(now);
+        self.tell_everything_new(now);
+        Ok(())
     }
 
-    /// Chooses the target of a request's next attempt.
-    ///
-    /// # Errors
-    /// When nothing can serve it now: why, and whether waiting helps.
-    pub fn pick(&mut self, request: Request, attempts: &mut Attempts, now: Time) -> Result<Pick, NoTarget> {
-        todo!()
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
-    /// Learns from an attempt, and says whether the request is tried elsewhere.
-    pub fn settle(
-        &mut self,
-        ticket: &Ticket,
-        observation: Observation,
-        attempts: &mut Attempts,
-        now: Time,
-    ) -> Next {
-        todo!()
-    }
-
-    /// Notes that a validation call is about to be sent; none when the key is gone.
-    pub fn start_probe(&mut self, provider: &str, fingerprint: &str, now: Time) -> Option<ProbeTicket> {
-        todo!()
-    }
-
-    /// Learns from a validation call.
-    pub fn confirm(&mut self, probe: &ProbeTicket, verdict: ProbeVerdict, now: Time) {
-        todo!()
-    }
-
-    /// Replaces all advisories of other processes.
-    pub fn apply_advisories(&mut self, advisories: &[Advisory], now: Time) {
-        todo!()
-    }
-
-    /// A person's reset: ends the rests of a provider's credentials with these names, or of all when there are none.
-    pub fn clear_cooldown(&mut self, provider: &str, names: &[Arc<str>], now: Time) {
-        todo!()
-    }
-
-    /// Does what time alone brings about. [`Self::pick`] and [`Self::settle`] do so themselves; an idle owner calls it at [`Self::next_deadline`].
+    /// Does what time alone brings about. Picking and settling do so themselves; an idle owner calls it at [`Self::next_deadline`].
     pub fn advance(&mut self, now: Time) {
-        todo!()
+        while let Some((provider, unit)) = self.timers.pop(now) {
+            self.elapse(provider, unit, now);
+        }
     }
 
     /// When time alone changes something next.
     pub fn next_deadline(&self) -> Option<Time> {
-        todo!()
+        self.timers.next()
     }
 
     /// What happened since the last call.
     pub fn take_changes(&mut self) -> Vec<Change> {
-        todo!()
+        self.journal.take()
     }
 
-    /// Own findings after a sequence number, or all that hold now when those are no longer kept (or for `None`).
-    pub fn reports_since(&self, sequence: Option<u64>, now: Time) -> Reports {
-        todo!()
+    /// Whether [`Self::take_changes`] would give anything.
+    pub fn has_changes(&self) -> bool {
+        self.journal.has_pending()
     }
 
-    /// Health of every provider, in the configuration's order.
-    pub fn health(&self, now: Time) -> Vec<ProviderHealth> {
-        todo!()
+    fn next_tick(&mut self) -> Tick {
+        self.tick = Tick(self.tick.0 + 1);
+        self.tick
+    }
+
+    fn set_timers(&mut self) {
+        self.timers.clear();
+        for (index, provider) in self.providers.iter().enumerate() {
+            for at in provider.rests() {
+                if let Some(deadline) = provider.rest(at).and_then(|rest| rest.deadline()) {
+                    self.timers.set(deadline, index, Unit::Rest(at));
+                }
+            }
+            for at in provider.breakers() {
+                if let Some(deadline) = provider.breaker(at).and_then(|breaker| breaker.deadline()) {
+                    self.timers.set(deadline, index, Unit::Breaker(at));
+                }
+            }
+        }
+    }
+
+    /// Where a ticket's attempt belongs now; none when its provider or value is gone.
+    fn locate(&self, ticket: &Ticket) -> Option<Place> {
+        if ticket.epoch == self.epoch {
+            return Some(ticket.place);
+        }
+        let provider = self
+            .providers
+            .iter()
+            .position(|provider| provider.id == ticket.provider)?;
+        let held = &self.providers[provider];
+        let key = held.keys.iter().position(|key| key.id == ticket.key)?;
+        let lane = held.lanes.iter().position(|lane| lane.id == ticket.lane)?;
+        let quota = held
+            .credentials
+            .iter()
+            .find(|credential| credential.key == key)?
+            .quota;
+        Some(Place {
+            provider,
+            key,
+            quota,
+            lane,
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,15 +11,31 @@
 
 mod attempts;
 mod balancer;
+mod breaker;
+mod budget;
 pub mod config;
+mod cooldown;
+mod endpoint;
+mod gate;
+mod group;
 pub mod health;
 mod ids;
+mod journal;
+mod key;
+mod lane;
+mod layout;
 mod member_set;
 mod no_target;
 mod observation;
+mod provider;
+mod random;
+mod rest;
 mod retry;
 mod time;
+mod timers;
 pub mod verdict;
+mod window;
+mod wrr;
 
 pub use attempts::Attempts;
 pub use balancer::{Balancer, Pick, ProbeTicket, Request, Ticket};

@@ -96,6 +96,8 @@ pub enum ProbeVerdict {
     NotVerifiable,
     /// The endpoint could not be used.
     Unreachable(EnvFault),
+    /// The provider has no such call (404, 405): requests have to confirm.
+    Unsupported,
     /// No answer in time, or a provider's fault.
     Failed,
 }

@@ -1,0 +1,235 @@
+//! From an outcome to states: who is to blame decides what changes.
+//!
+//! Limits and credit rest the quota group, a refused key itself, a refused model the key's use of that model. Faults of endpoint and provider
+//! go to breakers and never to a key, or one outage would burn the pool key by key. A verdict that the request itself may have caused cools at
+//! most one key per request.
+
+use super::units::recheck_interval;
+use super::{Balancer, Place, Ticket};
+use crate::attempts::Attempts;
+use crate::cooldown::Jitter;
+use crate::ids::Tick;
+use crate::observation::{Observation, Proof, Reach};
+use crate::provider::{BreakerAt, RestAt, rests_on_the_way};
+use crate::rest::{Kind, Refusal};
+use crate::time::Time;
+use crate::verdict::Finding;
+
+impl Balancer {
+    pub(super) fn learn(
+        &mut self,
+        ticket: &Ticket,
+        place: Place,
+        observation: Observation,
+        attempts: &mut Attempts,
+        now: Time,
+    ) {
+        if observation == Observation::Success {
+            self.succeed(ticket.sent, place, now);
+        }
+        self.judge_provider(ticket.sent, place, observation, now);
+        if ticket.trial {
+            // After the success and the breakers have used it: what is left told nothing.
+            self.take_back_all(ticket.sent, place, now);
+        }
+        let Some((at, kind, hint, proof)) = blame(place, observation) else {
+            return;
+        };
+        if proof == Proof::Ambiguous && std::mem::replace(&mut attempts.cooled, true) {
+            return;
+        }
+        let sent = ticket.sent;
+        match observation {
+            Observation::Auth { dead_code, .. } => self.bench(sent, place, dead_code, now),
+            _ => self.refuse(sent, place, at, kind, hint, now),
+        }
+    }
+
+    /// Lays something to rest and tells it.
+    fn refuse(
+        &mut self,
+        sent: Tick,
+        place: Place,
+        at: RestAt,
+        kind: Kind,
+        hint: Option<std::time::Duration>,
+        now: Time,
+    ) {
+        let known = self.next_tick();
+        let Some(held) = self.providers.get(place.provider) else {
+            return;
+        };
+        let Some(by) = held.keys.get(place.key).map(|key| key.fingerprint.clone()) else {
+            return;
+        };
+        let limits = held.config.cooldown;
+        self.change_rest(place.provider, at, |rest, random| {
+            rest.refuse(
+                &Refusal {
+                    kind,
+                    hint,
+                    by: &by,
+                    sent,
+                    known,
+                },
+                limits,
+                random,
+                now,
+            );
+        });
+        self.tell_rest(place.provider, at, now);
+    }
+
+    /// A refusal of the key: benched, with one validation call to confirm; where there is none, a second request's refusal is enough.
+    fn bench(&mut self, sent: Tick, place: Place, dead_code: bool, now: Time) {
+        let at = RestAt::Key(place.key);
+        let Some(held) = self.providers.get_mut(place.provider) else {
+            return;
+        };
+        let probed = recheck_interval(held, place.key).is_some();
+        let Some(key) = held.keys.get_mut(place.key) else {
+            return;
+        };
+        let confirmed = dead_code && key.suspected && !probed;
+        key.suspected |= dead_code;
+        if probed && key.whole.kind() == Some(Kind::Invalid) {
+            return;
+        }
+        // An answer to something sent before the key was benched asks for no further call.
+        let straggler = key.whole.is_ahead_of(sent);
+        if confirmed {
+            self.condemn(place.provider, place.key, now);
+            return;
+        }
+        self.refuse(sent, place, at, Kind::Refused, None, now);
+        if !straggler {
+            self.ask(place.provider, place.key, now);
+        }
+    }
+
+    /// A dead key is out until its value changes; it is looked at again, slowly, because vendors mend keys too.
+    pub(super) fn condemn(&mut self, provider: usize, key: usize, now: Time) {
+        let known = self.next_tick();
+        let Some(held) = self.providers.get(provider) else {
+            return;
+        };
+        let Some(by) = held.keys.get(key).map(|key| key.fingerprint.clone()) else {
+            return;
+        };
+        let pause = recheck_interval(held, key).unwrap_or(held.config.cooldown.max);
+        self.change_rest(provider, RestAt::Key(key), |rest, random| {
+            rest.condemn(&by, known, now.after(Jitter::draw(random).stretch(pause)), now);
+        });
+        self.tell_rest(provider, RestAt::Key(key), now);
+    }
+
+    fn succeed(&mut self, sent: Tick, place: Place, now: Time) {
+        let known = self.next_tick();
+        self.prove(place.provider, place.key, sent, now);
+        let mut refuted = Vec::new();
+        for at in rests_on_the_way(place.key, place.quota, place.lane) {
+            let held = self.providers.get(place.provider).and_then(|held| held.rest(at));
+            if held.is_some_and(|rest| !rest.is_clear()) {
+                refuted.extend(
+                    self.change_rest(place.provider, at, |rest, _| rest.succeed(sent, known, now))
+                        .into_iter()
+                        .flatten(),
+                );
+            }
+        }
+        self.tell_refuted(place.provider, refuted, now);
+    }
+
+    /// A value works: told the first time.
+    pub(super) fn prove(&mut self, provider: usize, key: usize, sent: Tick, now: Time) {
+        let Some(held) = self.providers.get_mut(provider) else {
+            return;
+        };
+        let Some(key) = held.keys.get_mut(key) else { return };
+        key.proven_by = key.proven_by.max(sent);
+        key.suspected = false;
+        if !key.is_proven() {
+            let fingerprint = key.fingerprint.clone();
+            let told = self
+                .journal
+                .report(&held.config.uid, now, Finding::Proven { fingerprint });
+            key.proof = crate::key::Proof::Proven { told, at: now };
+        }
+    }
+
+    /// Breakers and endpoint.
+    fn judge_provider(&mut self, sent: Tick, place: Place, observation: Observation, now: Time) {
+        let known = self.next_tick();
+        let Place { provider, lane, .. } = place;
+        let (endpoint, lane) = (BreakerAt::Endpoint, BreakerAt::Lane(lane));
+        match observation {
+            Observation::Cancelled => return,
+            Observation::Env(_) => {
+                self.change_breaker(provider, endpoint, |b, random| {
+                    b.failed(sent, known, None, random, now)
+                });
+            }
+            Observation::Overload { hint } => {
+                self.change_breaker(provider, endpoint, |b, _| b.answered(sent, now));
+                self.change_breaker(provider, lane, |b, random| {
+                    b.failed(sent, known, hint, random, now)
+                });
+            }
+            Observation::Server => {
+                self.change_breaker(provider, endpoint, |b, _| b.answered(sent, now));
+                self.change_breaker(provider, lane, |b, random| {
+                    b.failed(sent, known, None, random, now)
+                });
+            }
+            Observation::Unanswered | Observation::Cut => {
+                self.change_breaker(provider, lane, |b, random| {
+                    b.failed(sent, known, None, random, now)
+                });
+            }
+            _ => {
+                self.change_breaker(provider, endpoint, |b, _| b.answered(sent, now));
+                self.change_breaker(provider, lane, |b, _| b.answered(sent, now));
+            }
+        }
+        let Some(held) = self.providers.get_mut(provider) else {
+            return;
+        };
+        let overloaded = held.is_overloaded();
+        let news = match observation {
+            Observation::Env(fault) => held.endpoint.failed(fault, now),
+            Observation::Unanswered | Observation::Cut => held.endpoint.unanswered(overloaded, now),
+            _ => held.endpoint.reached(overloaded, now),
+        };
+        self.tell_endpoint(provider, news, now);
+    }
+
+    fn take_back_all(&mut self, holder: Tick, place: Place, now: Time) {
+        for unit in place.units() {
+            self.take_back(place.provider, unit, holder, now);
+        }
+    }
+}
+
+/// What a refusal lays to rest.
+fn blame(
+    place: Place,
+    observation: Observation,
+) -> Option<(RestAt, Kind, Option<std::time::Duration>, Proof)> {
+    let Place { key, quota, lane, .. } = place;
+    Some(match observation {
+        Observation::Rate {
+            hint,
+            reach: Reach::Model,
+            proof,
+        } => (RestAt::QuotaModel(quota, lane), Kind::RateLimited, hint, proof),
+        Observation::Rate {
+            hint,
+            reach: Reach::QuotaGroup,
+            proof,
+        } => (RestAt::Quota(quota), Kind::RateLimited, hint, proof),
+        Observation::Credit { hint, proof } => (RestAt::Quota(quota), Kind::Credit, hint, proof),
+        Observation::Auth { proof, .. } => (RestAt::Key(key), Kind::Refused, None, proof),
+        Observation::Model { proof } => (RestAt::KeyModel(key, lane), Kind::Refused, None, proof),
+        _ => return None,
+    })
+}

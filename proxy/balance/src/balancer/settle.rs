@@ -1,0 +1,46 @@
+//! The end of an attempt: what it taught, and whether the request goes elsewhere.
+
+use super::{Balancer, Ticket};
+use crate::attempts::Attempts;
+use crate::observation::Observation;
+use crate::provider::Provider;
+use crate::retry::{self, Next};
+use crate::time::Time;
+
+impl Balancer {
+    /// Learns from an attempt, and says whether the request is tried elsewhere. What belongs to a value that is gone teaches nothing.
+    pub fn settle(
+        &mut self,
+        ticket: &Ticket,
+        observation: Observation,
+        attempts: &mut Attempts,
+        now: Time,
+    ) -> Next {
+        self.advance(now);
+        if let Some(place) = self.locate(ticket) {
+            self.learn(ticket, place, observation, attempts, now);
+        }
+        if let Some(tried) = attempts.last(ticket.lane, ticket.key) {
+            tried.again = retry::is_provider_fault(observation);
+        }
+        let provider = self.provider_mut(ticket);
+        retry::decide(
+            observation,
+            ticket.retry,
+            ticket.provider,
+            provider.map(|p| &mut p.budget),
+            attempts,
+            now,
+        )
+    }
+
+    fn provider_mut(&mut self, ticket: &Ticket) -> Option<&mut Provider> {
+        match ticket.epoch == self.epoch {
+            true => self.providers.get_mut(ticket.place.provider),
+            false => self
+                .providers
+                .iter_mut()
+                .find(|provider| provider.id == ticket.provider),
+        }
+    }
+}

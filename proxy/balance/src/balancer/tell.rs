@@ -1,0 +1,147 @@
+//! What is told to others, and in which words.
+
+use super::Balancer;
+use crate::health::EndpointState;
+use crate::key::Proof;
+use crate::provider::{Provider, RestAt};
+use crate::rest::{Kind, Own};
+use crate::time::Time;
+use crate::verdict::{CoolingReason, Finding, Report, Reports, Scope, VerdictId};
+
+impl Balancer {
+    /// Own findings after a sequence number, or all that hold now when those are no longer kept (or for `None`).
+    pub fn reports_since(&self, sequence: Option<u64>, now: Time) -> Reports {
+        let kept = sequence.and_then(|sequence| self.journal.after(sequence));
+        Reports {
+            snapshot: kept.is_none(),
+            reports: kept.unwrap_or_else(|| self.snapshot(now)),
+            sequence: self.journal.sequence(),
+        }
+    }
+
+    /// Tells an own verdict, where it is news.
+    pub(super) fn tell_rest(&mut self, provider: usize, at: RestAt, now: Time) {
+        let Some(held) = self.providers.get_mut(provider) else {
+            return;
+        };
+        let Some(finding) = held
+            .rest(at)
+            .and_then(|rest| rest.news(now))
+            .map(|own| finding(held, at, own))
+        else {
+            return;
+        };
+        let id = self.journal.report(&held.config.uid, now, finding);
+        if let Some(rest) = held.rest_mut(at) {
+            rest.told_as(id);
+        }
+    }
+
+    /// After an update: verdicts that found another bearer.
+    pub(super) fn tell_everything_new(&mut self, now: Time) {
+        for provider in 0..self.providers.len() {
+            let rests: Vec<RestAt> = self.providers[provider].rests().collect();
+            for at in rests {
+                let over = self.providers[provider]
+                    .rest(at)
+                    .and_then(|rest| rest.own.as_ref())
+                    .is_none_or(|own| own.until <= now);
+                if !over {
+                    self.tell_rest(provider, at, now);
+                }
+            }
+        }
+    }
+
+    /// Tells that verdicts no longer hold, and remembers foreign ones until the leader has heard it.
+    pub(super) fn tell_refuted(&mut self, provider: usize, verdicts: Vec<VerdictId>, now: Time) {
+        let Some(held) = self.providers.get(provider) else {
+            return;
+        };
+        if verdicts.is_empty() {
+            return;
+        }
+        for verdict in &verdicts {
+            if let VerdictId::Foreign(id) = verdict {
+                self.refuted.insert(id.clone());
+            }
+        }
+        self.journal
+            .report(&held.config.uid, now, Finding::Refuted { verdicts });
+    }
+
+    pub(super) fn tell_endpoint(&mut self, provider: usize, state: Option<EndpointState>, now: Time) {
+        if let (Some(state), Some(held)) = (state, self.providers.get_mut(provider)) {
+            let id = self
+                .journal
+                .report(&held.config.uid, now, Finding::Endpoint { state });
+            held.endpoint.told_as(id, now);
+        }
+    }
+
+    /// All that was told and still holds, under the names that it was told with.
+    fn snapshot(&self, now: Time) -> Vec<Report> {
+        let mut reports = Vec::new();
+        for held in &self.providers {
+            let mut tell = |sequence, at, finding| {
+                reports.push(Report {
+                    sequence,
+                    provider: held.config.uid.clone(),
+                    at,
+                    finding,
+                });
+            };
+            for key in &held.keys {
+                let fingerprint = key.fingerprint.clone();
+                match key.proof {
+                    Proof::Proven { told, at } => tell(told, at, Finding::Proven { fingerprint }),
+                    Proof::NotVerifiable { told, at } => {
+                        tell(told, at, Finding::NotVerifiable { fingerprint })
+                    }
+                    Proof::None => {}
+                }
+            }
+            for at in held.rests() {
+                let own = held.rest(at).and_then(|rest| rest.own.as_ref());
+                if let Some(own) = own.filter(|own| own.until > now || own.kind == Kind::Invalid)
+                    && let Some(id) = own.ids.last()
+                {
+                    tell(*id, own.since, finding(held, at, own));
+                }
+            }
+            if let Some((id, at, state)) = held.endpoint.told() {
+                tell(id, at, Finding::Endpoint { state });
+            }
+        }
+        reports.sort_by_key(|report| report.sequence);
+        reports
+    }
+}
+
+fn finding(provider: &Provider, at: RestAt, own: &Own) -> Finding {
+    let lane = at.lane().and_then(|lane| provider.lanes.get(lane));
+    let scope = Scope {
+        fingerprint: own.by.clone(),
+        quota_group: matches!(at, RestAt::Quota(_) | RestAt::QuotaModel(..)),
+        model: lane.map(|lane| lane.model.clone()),
+    };
+    match own.kind {
+        Kind::RateLimited => Finding::Cooling {
+            scope,
+            reason: CoolingReason::RateLimited,
+            until: own.until,
+        },
+        Kind::Refused => Finding::Cooling {
+            scope,
+            reason: CoolingReason::Refused,
+            until: own.until,
+        },
+        Kind::Credit => Finding::Exhausted {
+            scope,
+            until: own.until,
+        },
+        Kind::Invalid => Finding::Invalid {
+            fingerprint: scope.fingerprint,
+        },
+    }
+}

@@ -1,0 +1,424 @@
+//! Something that may rest: a quota group, a key, or one of them for one model.
+//!
+//! It holds what stands against it: at most one own verdict, and those that others advise. They are kept apart, the later deadline counts,
+//! and a deadline never moves earlier but by a refutation or a person's reset. Only an attempt that was sent after a verdict was known refutes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::CooldownConfig;
+use crate::cooldown::{self, Jitter};
+use crate::gate::{Gate, Lease};
+use crate::ids::Tick;
+use crate::random::Random;
+use crate::time::Time;
+use crate::verdict::{ForeignId, VerdictId};
+
+mod phase;
+
+use phase::Event;
+pub(crate) use phase::Phase;
+
+/// Where nothing else is usable, a rest without a vendor's hint may be tried this long after the last refusal.
+pub(crate) const EARLY_TRIAL: Duration = Duration::from_secs(5);
+/// An own deadline that moves by less is not told again.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
+/// Names of one verdict that are kept: a leader follows the last one, and may lag a few behind.
+const NAMES_KEPT: usize = 8;
+/// A shorter rate limit is over before anyone could act on the news.
+const SHORTEST_TOLD: Duration = Duration::from_secs(5);
+
+/// What a verdict says; a later one outweighs an earlier one while both stand.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Kind {
+    RateLimited,
+    Refused,
+    Credit,
+    Invalid,
+}
+
+/// What this process saw.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    pub(crate) kind: Kind,
+    pub(crate) until: Time,
+    pub(crate) since: Time,
+    /// The value whose use showed it.
+    pub(crate) by: Arc<str>,
+    refused_at: Time,
+    known: Tick,
+    /// Up to here a vendor's word stands behind it.
+    hinted: Time,
+    /// Names under which it was told, the last one being current.
+    pub(crate) ids: Vec<u64>,
+    told: Option<(Kind, Time)>,
+}
+
+/// What another process saw.
+#[derive(Clone, Debug)]
+pub(crate) struct Advised {
+    pub(crate) id: ForeignId,
+    pub(crate) kind: Kind,
+    pub(crate) until: Time,
+    pub(crate) since: Time,
+    pub(crate) known: Tick,
+    pub(crate) soft: bool,
+}
+
+/// One refusal that lays it to rest.
+#[derive(Debug)]
+pub(crate) struct Refusal<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) hint: Option<Duration>,
+    pub(crate) by: &'a Arc<str>,
+    /// When its attempt was sent.
+    pub(crate) sent: Tick,
+    /// Now, in ticks.
+    pub(crate) known: Tick,
+}
+
+/// State of something that may rest.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rest {
+    pub(crate) own: Option<Own>,
+    pub(crate) advised: Vec<Advised>,
+    phase: Phase,
+    /// Trials that failed in a row.
+    strikes: u32,
+    jitter: Jitter,
+}
+
+impl Rest {
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(crate) fn gate(&self) -> Gate {
+        self.phase.gate()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        self.phase.deadline()
+    }
+
+    /// Nothing is known or remembered.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.own.is_none() && self.advised.is_empty() && self.phase == Phase::Clear
+    }
+
+    /// The heaviest verdict that stands.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        self.own
+            .iter()
+            .map(|own| own.kind)
+            .chain(self.advised.iter().map(|advised| advised.kind))
+            .max()
+    }
+
+    /// Since when the heaviest verdict stands.
+    pub(crate) fn since(&self) -> Option<Time> {
+        let own = self.own.iter().map(|own| (own.kind, own.since));
+        let advised = self.advised.iter().map(|advised| (advised.kind, advised.since));
+        own.chain(advised).max().map(|(_, since)| since)
+    }
+
+    /// Rests after a refusal.
+    pub(crate) fn refuse(
+        &mut self,
+        refusal: &Refusal<'_>,
+        limits: CooldownConfig,
+        random: &mut Random,
+        now: Time,
+    ) {
+        let standing = self.known();
+        let trial_failed = match self.phase {
+            Phase::Clear => false,
+            Phase::SlowStart { since, .. } => refusal.sent > since,
+            Phase::Resting { .. } | Phase::HalfOpen { .. } => {
+                standing.is_none_or(|known| refusal.sent > known)
+            }
+        };
+        if trial_failed {
+            self.strikes = self.strikes.saturating_add(1);
+        }
+        if trial_failed || standing.is_none() {
+            self.jitter = Jitter::draw(random);
+        }
+        let span = cooldown::span(limits, refusal.hint, refusal.kind == Kind::Credit, self.strikes);
+        let until = now.after(self.jitter.stretch(span));
+        let hinted = if refusal.hint.is_some() || refusal.kind >= Kind::Credit {
+            until
+        } else {
+            Time::ZERO
+        };
+        match &mut self.own {
+            Some(own) => {
+                if !matches!(self.phase, Phase::Resting { .. }) {
+                    // Another episode. A confirmed dead key stays one until something proves it alive.
+                    own.since = if own.kind == Kind::Invalid { own.since } else { now };
+                    own.kind = if own.kind == Kind::Invalid {
+                        own.kind
+                    } else {
+                        refusal.kind
+                    };
+                }
+                own.kind = own.kind.max(refusal.kind);
+                own.until = own.until.max(until);
+                own.hinted = own.hinted.max(hinted);
+                own.refused_at = now;
+                own.known = refusal.known;
+                own.by = Arc::clone(refusal.by);
+            }
+            None => {
+                self.own = Some(Own {
+                    kind: refusal.kind,
+                    until,
+                    since: now,
+                    by: Arc::clone(refusal.by),
+                    refused_at: now,
+                    known: refusal.known,
+                    hinted,
+                    ids: Vec::new(),
+                    told: None,
+                });
+            }
+        }
+        self.judge(now);
+    }
+
+    /// Sets an own verdict's deadline that a rule other than the refusal's decides (a confirmed dead key).
+    pub(crate) fn condemn(&mut self, by: &Arc<str>, known: Tick, until: Time, now: Time) {
+        let since = match &self.own {
+            Some(own) if own.kind == Kind::Invalid => own.since,
+            _ => now,
+        };
+        let ids = self.own.take().map(|own| (own.ids, own.told, own.until));
+        let (ids, told, old) = ids.unwrap_or((Vec::new(), None, Time::ZERO));
+        let until = until.max(old);
+        let by = Arc::clone(by);
+        self.own = Some(Own {
+            kind: Kind::Invalid,
+            until,
+            since,
+            by,
+            refused_at: now,
+            known,
+            hinted: until,
+            ids,
+            told,
+        });
+        self.judge(now);
+    }
+
+    /// Keeps a confirmed dead key out for another while; its next validation call is due then.
+    pub(crate) fn postpone(&mut self, until: Time, now: Time) {
+        if let Some(own) = self.own.as_mut().filter(|own| own.kind == Kind::Invalid) {
+            own.until = own.until.max(until);
+            own.hinted = own.until;
+        }
+        for advised in self
+            .advised
+            .iter_mut()
+            .filter(|advised| advised.kind == Kind::Invalid)
+        {
+            advised.until = advised.until.max(until);
+        }
+        self.judge(now);
+    }
+
+    /// A success of an attempt: refutes what was known when it was sent. Gives the names of what it refuted.
+    pub(crate) fn succeed(&mut self, sent: Tick, known: Tick, now: Time) -> Vec<VerdictId> {
+        let refuted = self.refute(sent);
+        if self.own.is_none() && self.advised.is_empty() {
+            self.on(Event::Success { sent, known }, now);
+        } else {
+            self.judge(now);
+        }
+        refuted
+    }
+
+    /// A validation call succeeded: refutes like a success, but the next request is a trial, for the call proves less than a request.
+    pub(crate) fn absolve(&mut self, sent: Tick, now: Time) -> Vec<VerdictId> {
+        let refuted = self.refute(sent);
+        if self.own.is_none() && self.advised.is_empty() {
+            self.on(Event::Lifted, now);
+        } else {
+            self.judge(now);
+        }
+        refuted
+    }
+
+    /// A person's reset of what this process and others know. Gives the names of what stood.
+    pub(crate) fn reset(&mut self, now: Time) -> Vec<VerdictId> {
+        let refuted = self.refute(Tick(u64::MAX));
+        self.on(Event::Reset, now);
+        refuted
+    }
+
+    /// Replaces what others advise.
+    pub(crate) fn advise(&mut self, advised: Vec<Advised>, now: Time) {
+        let had = !self.advised.is_empty();
+        self.advised = advised;
+        if self.own.is_some() || !self.advised.is_empty() {
+            self.judge(now);
+        } else if had {
+            self.on(Event::Lifted, now);
+        }
+    }
+
+    /// Gives the one trial to an attempt.
+    pub(crate) fn lend(&mut self, lease: Lease, now: Time) {
+        self.on(Event::Trial(lease), now);
+    }
+
+    /// Takes a trial back that told nothing.
+    pub(crate) fn take_back(&mut self, holder: Tick, now: Time) {
+        self.on(Event::Undecided(holder), now);
+    }
+
+    pub(crate) fn elapse(&mut self, now: Time) {
+        self.on(Event::Elapsed, now);
+    }
+
+    /// Whether it may be tried before its time because nothing else is usable.
+    pub(crate) fn allows_early_trial(&self, now: Time) -> bool {
+        let Phase::Resting { early: None, .. } = self.phase else {
+            return false;
+        };
+        let own = self.own.as_ref().is_none_or(|own| {
+            own.hinted <= now && own.kind < Kind::Credit && now.since(own.refused_at) >= EARLY_TRIAL
+        });
+        own && self.advised.iter().all(|advised| {
+            advised.until <= now
+                || (advised.soft && advised.kind < Kind::Credit && now.since(advised.since) >= EARLY_TRIAL)
+        })
+    }
+
+    /// When an early trial may be made at the earliest, where one may.
+    pub(crate) fn early_trial_at(&self, now: Time) -> Option<Time> {
+        let Phase::Resting { until, .. } = self.phase else {
+            return None;
+        };
+        let own = match &self.own {
+            Some(own) if own.kind >= Kind::Credit => until,
+            Some(own) => own.refused_at.after(EARLY_TRIAL).max(own.hinted),
+            None => now,
+        };
+        let advised = self
+            .advised
+            .iter()
+            .map(|advised| match advised.soft && advised.kind < Kind::Credit {
+                true => advised.since.after(EARLY_TRIAL).min(advised.until),
+                false => advised.until,
+            });
+        Some(advised.fold(own, Time::max).min(until))
+    }
+
+    /// The own verdict as it is to be told now, when that is news.
+    pub(crate) fn news(&self, now: Time) -> Option<&Own> {
+        let own = self.own.as_ref()?;
+        match own.told {
+            Some((kind, until)) if kind == own.kind => {
+                let grown = own.kind != Kind::Invalid && own.until.since(until) >= WORTH_TELLING;
+                grown.then_some(own)
+            }
+            _ => {
+                let short = own.kind == Kind::RateLimited && own.until.since(now) < SHORTEST_TOLD;
+                (!short).then_some(own)
+            }
+        }
+    }
+
+    /// Notes that the own verdict was told under this number.
+    pub(crate) fn told_as(&mut self, id: u64) {
+        if let Some(own) = &mut self.own {
+            if own.ids.len() == NAMES_KEPT {
+                own.ids.remove(0);
+            }
+            own.ids.push(id);
+            own.told = Some((own.kind, own.until));
+        }
+    }
+
+    /// Names another value as the one whose use showed it, when the first one is gone; to be told anew.
+    pub(crate) fn attribute(&mut self, by: &Arc<str>) {
+        if let Some(own) = &mut self.own {
+            own.by = Arc::clone(by);
+            own.told = None;
+        }
+    }
+
+    /// Both at once: what stands against either stands against the whole.
+    pub(crate) fn merge(&mut self, other: &Self, now: Time) {
+        if self.is_clear() {
+            *self = other.clone();
+            return;
+        }
+        self.strikes = self.strikes.max(other.strikes);
+        let own = match (self.own.take(), other.own.clone()) {
+            (Some(mut a), Some(b)) => {
+                a.until = a.until.max(b.until);
+                a.hinted = a.hinted.max(b.hinted);
+                a.kind = a.kind.max(b.kind);
+                a.refused_at = a.refused_at.max(b.refused_at);
+                a.known = a.known.max(b.known);
+                a.ids.extend(b.ids);
+                Some(a)
+            }
+            (a, b) => a.or(b),
+        };
+        self.own = own;
+        self.advised.extend(other.advised.iter().cloned());
+        if self.own.is_some() || !self.advised.is_empty() {
+            self.judge(now);
+        } else if self.phase == Phase::Clear {
+            self.phase = other.phase;
+        }
+    }
+
+    /// Whether an attempt that was sent then knew nothing of what stands here while it rests.
+    pub(crate) fn is_ahead_of(&self, sent: Tick) -> bool {
+        matches!(self.phase, Phase::Resting { .. }) && self.known().is_some_and(|known| sent <= known)
+    }
+
+    fn known(&self) -> Option<Tick> {
+        self.own
+            .iter()
+            .map(|own| own.known)
+            .chain(self.advised.iter().map(|advised| advised.known))
+            .max()
+    }
+
+    fn refute(&mut self, sent: Tick) -> Vec<VerdictId> {
+        let mut refuted = Vec::new();
+        if let Some(own) = self.own.take_if(|own| own.known < sent) {
+            refuted.extend(own.ids.into_iter().map(VerdictId::Own));
+        }
+        self.advised.retain(|advised| {
+            let stays = advised.known >= sent;
+            if !stays {
+                refuted.push(VerdictId::Foreign(advised.id.clone()));
+            }
+            stays
+        });
+        refuted
+    }
+
+    /// The latest deadline that stands decides.
+    fn judge(&mut self, now: Time) {
+        let own = self.own.iter().map(|own| own.until);
+        if let Some(until) = own.chain(self.advised.iter().map(|advised| advised.until)).max() {
+            self.on(Event::Verdict { until }, now);
+        }
+    }
+
+    fn on(&mut self, event: Event, now: Time) {
+        self.phase = self.phase.on(event, now);
+        if self.phase == Phase::Clear {
+            self.strikes = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
