@@ -4,6 +4,7 @@
 //! moment ago, so rings of several runs do not meet.
 
 mod api_server;
+pub mod audit;
 mod controller_manager;
 mod etcd;
 pub mod kubeconfig;
@@ -143,7 +144,8 @@ impl ControlPlane {
         self.server
     }
 
-    /// One JSON object per answered request; see `api_server.rs` for the policy.
+    /// One JSON object per answered request; see `audit.rs` for a reader and
+    /// `api_server.rs` for the policy.
     pub fn audit_log(&self) -> &Path {
         &self.audit_log
     }

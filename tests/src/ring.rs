@@ -11,6 +11,7 @@
 //! * A test listed under `alone` has the components to itself: one that stops
 //!   or starves them.
 
+mod evidence;
 mod needs;
 mod report;
 mod test;
@@ -167,7 +168,7 @@ impl Stage {
                 Err(panic) => Some(report::panic_text(panic.as_ref())),
             };
             let failure = match failure {
-                Some(why) => Some(format!("{why}\n\n{}", report::namespace(&test).await)),
+                Some(why) => Some(format!("{why}\n\n{}", report::namespaces(&test).await)),
                 None => None,
             };
             test.tear_down().await;

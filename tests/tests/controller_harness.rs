@@ -11,12 +11,15 @@ use kube::core::DynamicObject;
 use kube::discovery::ApiResource;
 use kube::{Api, Resource as _, ResourceExt as _};
 
+use keypool_tests::canary::Scan;
+use keypool_tests::control_plane::{audit, kubeconfig};
 use keypool_tests::ring::Test;
 use keypool_tests::wait;
 use keypool_tests::watcher::{Change, Watcher};
 
 keypool_tests::ring!(
-    Controllers: owned_objects_are_collected, requests_are_audited, watcher_sees_every_version, kubectl_runs;
+    Controllers: owned_objects_are_collected, requests_are_audited, watcher_sees_every_version, kubectl_runs,
+    leaks_are_found_in_objects_and_logs;
     alone: api_server_comes_back
 );
 
@@ -52,15 +55,62 @@ async fn owned_objects_are_collected(test: Test) -> anyhow::Result<()> {
 }
 
 async fn requests_are_audited(test: Test) -> anyhow::Result<()> {
-    let api: Api<ConfigMap> = test.api();
-    api.create(&PostParams::default(), &config_map("audited")).await?;
-    let log = std::fs::read_to_string(test.control_plane()?.audit_log())?;
-    let found = log.lines().any(|line| {
-        line.contains(r#""verb":"create""#)
-            && line.contains(test.namespace())
-            && line.contains(r#""name":"audited""#)
-    });
-    ensure!(found, "no line about the object");
+    test.kubectl()?
+        .apply(
+            "
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: reader}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: reader}
+rules: [{apiGroups: [''], resources: [configmaps], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: reader}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
+subjects: [{kind: ServiceAccount, name: reader}]
+",
+        )
+        .await?;
+    let client = kubeconfig::client(&test.kubeconfig_as("reader").await?).await?;
+    let api: Api<ConfigMap> = Api::namespaced(client, test.namespace());
+    ensure!(api.get_opt("audited").await?.is_none());
+    let refused = api.delete("audited", &DeleteParams::default()).await;
+    ensure!(
+        matches!(&refused, Err(kube::Error::Api(status)) if status.code == 403),
+        "{refused:?}"
+    );
+
+    let user = format!("system:serviceaccount:{}:reader", test.namespace());
+    let requests = audit::read(test.control_plane()?.audit_log())?;
+    let done: Vec<_> = requests
+        .iter()
+        .filter(|request| request.user == user)
+        .map(|request| (request.verb.as_str(), request.resource.as_str(), request.status))
+        .collect();
+    ensure!(
+        done == [("get", "configmaps", 404), ("delete", "configmaps", 403)],
+        "{done:?}"
+    );
+    Ok(())
+}
+
+async fn leaks_are_found_in_objects_and_logs(test: Test) -> anyhow::Result<()> {
+    let (secret, shown, logged) = ("sk-Vq3nT8rLw5Zb1", "sk-Hm4kYp9sXc2Gd", "sk-Jt6fRb8uWn3Ea");
+    let manifests = format!(
+        "{{apiVersion: v1, kind: Secret, metadata: {{name: s}}, stringData: {{key: {secret}}}}}\n---\n\
+         {{apiVersion: v1, kind: ConfigMap, metadata: {{name: c}}, data: {{key: {shown}}}}}"
+    );
+    test.kubectl()?.apply(&manifests).await?;
+    std::fs::write(test.directory()?.join("process.log"), format!("using {logged}"))?;
+    let mut scan = Scan::new([("secret", secret), ("shown", shown), ("logged", logged)]);
+    test.scan(&mut scan).await?;
+    let mut found: Vec<_> = scan.leaks().iter().map(|leak| leak.key.as_str()).collect();
+    found.dedup();
+    ensure!(found == ["shown", "logged"], "{:?}", scan.leaks());
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::pki::Pair;
 
@@ -23,6 +23,16 @@ pub enum Error {
 
 /// Writes a kubeconfig that names its certificates by path.
 pub fn write(path: &Path, server: SocketAddr, ca: &Path, user: &Pair) -> Result<(), Error> {
+    let user = json!({"client-certificate": user.certificate, "client-key": user.key});
+    write_user(path, server, ca, &user)
+}
+
+/// Writes a kubeconfig of somebody who has a token.
+pub fn write_token(path: &Path, server: SocketAddr, ca: &Path, token: &str) -> Result<(), Error> {
+    write_user(path, server, ca, &json!({"token": token}))
+}
+
+fn write_user(path: &Path, server: SocketAddr, ca: &Path, user: &Value) -> Result<(), Error> {
     // JSON is YAML.
     let content = json!({
         "apiVersion": "v1",
@@ -31,9 +41,7 @@ pub fn write(path: &Path, server: SocketAddr, ca: &Path, user: &Pair) -> Result<
         "clusters": [{"name": "test", "cluster": {
             "server": format!("https://{server}"), "certificate-authority": ca,
         }}],
-        "users": [{"name": "test", "user": {
-            "client-certificate": user.certificate, "client-key": user.key,
-        }}],
+        "users": [{"name": "test", "user": user}],
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
     });
     std::fs::write(path, content.to_string()).map_err(|source| Error::Write {

@@ -3,39 +3,40 @@
 use std::any::Any;
 
 use super::{Level, Test};
+use crate::logs;
 
-/// The namespace's objects, events and the ends of its pods' logs.
-pub(super) async fn namespace(test: &Test) -> String {
-    let Ok(kubectl) = test.kubectl() else {
-        return String::new();
-    };
-    let mut commands: Vec<Vec<&str>> = vec![vec!["get", "events", "--sort-by=.lastTimestamp"]];
-    if test.world().level() >= Level::Cluster {
-        commands.insert(0, vec!["get", "all", "--output=wide"]);
-    }
+/// The objects, events and ends of logs in the test's namespaces.
+pub(super) async fn namespaces(test: &Test) -> String {
     let mut text = String::new();
-    for command in &commands {
-        let shown = kubectl
-            .run(command)
-            .await
-            .unwrap_or_else(|error| error.to_string());
-        text += &format!("--- kubectl {}\n{shown}\n", command.join(" "));
+    for name in test.namespaces().await {
+        text += &namespace(test, &name).await;
     }
-    if test.world().level() >= Level::Cluster {
-        let pods = kubectl
-            .run(&["get", "pods", "--output=name"])
-            .await
-            .unwrap_or_default();
-        for pod in pods.lines() {
-            let command = ["logs", pod, "--all-containers", "--tail=40"];
-            let shown = kubectl
-                .run(&command)
-                .await
-                .unwrap_or_else(|error| error.to_string());
-            text += &format!("--- {pod}\n{shown}\n");
-        }
+    if let Ok(directory) = test.directory() {
+        text += &logs::tails(&directory, 40);
     }
     text
+}
+
+async fn namespace(test: &Test, name: &str) -> String {
+    let Ok(kubectl) = test.kubectl_in(name) else {
+        return String::new();
+    };
+    let show = async |command: &[&str]| {
+        kubectl
+            .run(command)
+            .await
+            .unwrap_or_else(|error| error.to_string())
+    };
+    let mut text = format!("=== namespace {name}\n");
+    if test.world().level() >= Level::Cluster {
+        text += &show(&["get", "all", "--output=wide"]).await;
+        for pod in show(&["get", "pods", "--output=name"]).await.lines() {
+            text += &format!("--- {pod}\n");
+            text += &show(&["logs", pod, "--all-containers", "--prefix", "--tail=40"]).await;
+        }
+    }
+    text += "--- events\n";
+    text + &show(&["get", "events", "--sort-by=.lastTimestamp"]).await
 }
 
 /// An error with its causes, one a line; not its backtrace, which shows the

@@ -1,17 +1,19 @@
 //! What a test is handed: a namespace of its own and the ways to the cluster.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
-use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, PostParams};
 use kube::{Client, Resource};
 
-use super::{Level, World};
+use super::{Level, World, evidence};
+use crate::canary::Scan;
 use crate::control_plane::{ControlPlane, kubeconfig};
 use crate::helm::Helm;
 use crate::kubectl::Kubectl;
@@ -47,9 +49,21 @@ impl Test {
     }
 
     pub(super) async fn tear_down(self) {
-        // Its pods end while the next test begins.
-        let api: Api<Namespace> = Api::all(self.client);
-        let _ = api.delete(&self.namespace, &DeleteParams::background()).await;
+        // Their pods end while the next test begins.
+        let api: Api<Namespace> = Api::all(self.client());
+        for name in self.namespaces().await {
+            let _ = api.delete(&name, &DeleteParams::background()).await;
+        }
+    }
+
+    /// The test's own namespace and those it made.
+    pub(super) async fn namespaces(&self) -> Vec<String> {
+        let api: Api<Namespace> = Api::all(self.client());
+        let own = ListParams::default().labels(&format!("{LABEL}={}", self.namespace));
+        let list = api.list(&own).await.map(|list| list.items).unwrap_or_default();
+        list.into_iter()
+            .filter_map(|namespace| namespace.metadata.name)
+            .collect()
     }
 
     /// The administrator's client.
@@ -84,6 +98,39 @@ impl Test {
             &self.namespace,
             &self.world.run_dir().sub("helm")?,
         )?)
+    }
+
+    /// kubectl in another namespace.
+    pub fn kubectl_in(&self, namespace: &str) -> anyhow::Result<Kubectl> {
+        Ok(Kubectl::new(self.kubeconfig(), namespace)?)
+    }
+
+    /// A kubeconfig with a token of a service account in the test's namespace,
+    /// as a pod of it would have: for the operator as a plain process.
+    pub async fn kubeconfig_as(&self, service_account: &str) -> anyhow::Result<PathBuf> {
+        let accounts: Api<ServiceAccount> = self.api();
+        let request = TokenRequest::default();
+        let answer = accounts
+            .create_token_request(service_account, &PostParams::default(), &request)
+            .await
+            .with_context(|| format!("asking for a token of {service_account}"))?;
+        let token = answer.status.context("no token in the answer")?.token;
+        let path = self.directory()?.join(format!("{service_account}.kubeconfig"));
+        let plane = self.control_plane()?;
+        kubeconfig::write_token(&path, plane.server(), &plane.authority.certificate(), &token)?;
+        Ok(path)
+    }
+
+    /// Where the test writes files; its `*.log` are shown when it fails.
+    pub fn directory(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.world.run_dir().sub(&format!("logs/{}", self.namespace))?)
+    }
+
+    /// Everything the cluster would tell a reader about the test: objects but
+    /// Secrets, events, logs of pods and of the test's processes, the audit
+    /// log, logs of components. For the canary scan.
+    pub async fn scan(&self, scan: &mut Scan) -> anyhow::Result<()> {
+        evidence::scan(self, scan).await
     }
 
     /// The harness's own components; an existing cluster has none.
