@@ -106,6 +106,8 @@ pub enum ConfigErrorCode {
     InvalidCaBundle,
     /// A header that cannot be sent.
     InvalidHeader,
+    /// Of another lineage than the mounted document: only the mount changes lineages.
+    OtherLineage,
 }
 
 impl ConfigError {

@@ -1,0 +1,117 @@
+//! The exchange's messages as they stand on the wire.
+
+use keypool_contract::exchange::{Acknowledgement, ExchangeRequest, ExchangeResponse};
+use keypool_contract::verdict::{CoolingReason, EndpointState, Finding, Scope, Verdict, VerdictId};
+use serde_json::json;
+
+#[test]
+fn a_request_needs_four_fields_and_ignores_unknown_ones() {
+    let request: ExchangeRequest =
+        serde_json::from_value(json!({"term": 3, "reader": "a", "confirmed": 9, "waitMs": 0, "later": {}}))
+            .unwrap();
+    assert_eq!((request.term, request.confirmed, request.wait_ms), (3, 9, 0));
+    assert!(request.instance.is_empty() && request.document.is_none() && request.advisories.is_none());
+    assert!(request.clear_cooldowns.is_empty());
+    // "No advisories" and "nothing changed" are two things.
+    let request: ExchangeRequest = serde_json::from_value(
+        json!({"term": 3, "reader": "a", "confirmed": 9, "waitMs": 0, "advisories": []}),
+    )
+    .unwrap();
+    assert_eq!(request.advisories, Some(Vec::new()));
+}
+
+#[test]
+fn every_finding_reads_back() {
+    let scope = Scope {
+        fingerprint: "7f3a91c2".into(),
+        quota_group: true,
+        model: Some("gpt".into()),
+    };
+    let id = VerdictId {
+        instance: "status".into(),
+        sequence: 4,
+    };
+    let fingerprint = || "7f3a91c2".to_owned();
+    let findings = [
+        (
+            Finding::Proven {
+                fingerprint: fingerprint(),
+            },
+            json!({"type": "Proven", "fingerprint": "7f3a91c2"}),
+        ),
+        (
+            Finding::NotVerifiable {
+                fingerprint: fingerprint(),
+            },
+            json!({"type": "NotVerifiable", "fingerprint": "7f3a91c2"}),
+        ),
+        (
+            Finding::Cooling {
+                scope: scope.clone(),
+                reason: CoolingReason::RateLimited,
+                remaining_ms: 45_000,
+            },
+            json!({
+                "type": "Cooling", "reason": "RateLimited", "remainingMs": 45_000,
+                "scope": {"fingerprint": "7f3a91c2", "quotaGroup": true, "model": "gpt"}
+            }),
+        ),
+        (
+            Finding::Exhausted {
+                scope: Scope { model: None, ..scope },
+                remaining_ms: 1,
+            },
+            json!({
+                "type": "Exhausted", "remainingMs": 1,
+                "scope": {"fingerprint": "7f3a91c2", "quotaGroup": true}
+            }),
+        ),
+        (
+            Finding::Invalid {
+                fingerprint: fingerprint(),
+            },
+            json!({"type": "Invalid", "fingerprint": "7f3a91c2"}),
+        ),
+        (
+            Finding::Refuted {
+                verdicts: vec![id.clone()],
+            },
+            json!({"type": "Refuted", "verdicts": [{"instance": "status", "sequence": 4}]}),
+        ),
+        (
+            Finding::Endpoint {
+                state: EndpointState::TlsInvalid,
+            },
+            json!({"type": "Endpoint", "state": "TlsInvalid"}),
+        ),
+    ];
+    for (finding, wire) in findings {
+        let verdict = Verdict {
+            id: id.clone(),
+            provider: "uid".into(),
+            finding,
+            age_ms: 7,
+        };
+        let written = serde_json::to_value(&verdict).unwrap();
+        assert_eq!(written["finding"], wire);
+        assert_eq!(serde_json::from_value::<Verdict>(written).unwrap(), verdict);
+    }
+}
+
+#[test]
+fn an_answer_reads_back() {
+    let response = ExchangeResponse {
+        instance: "i".into(),
+        acknowledgement: Acknowledgement::default(),
+        snapshot: true,
+        verdicts: Vec::new(),
+        sequence: 0,
+    };
+    let written = serde_json::to_value(&response).unwrap();
+    assert_eq!(
+        written["acknowledgement"],
+        json!({"lineage": "", "generation": 0, "hash": null, "lastError": null})
+    );
+    let read: ExchangeResponse = serde_json::from_value(written).unwrap();
+    assert_eq!(read.acknowledgement, response.acknowledgement);
+}
