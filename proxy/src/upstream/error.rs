@@ -2,6 +2,8 @@
 
 use keypool_contract::verdict::EndpointState;
 
+use crate::pool::{Attempted, EnvFault};
+
 /// An exchange that brought no answer. None of these says anything about a key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum UpstreamError {
@@ -61,11 +63,21 @@ impl UpstreamError {
 
     /// What it says about the endpoint; none where a connection was there and used.
     pub fn endpoint_state(self) -> Option<EndpointState> {
+        match self.attempted() {
+            Attempted::NotSent(EnvFault::Dns) => Some(EndpointState::DnsFailed),
+            Attempted::NotSent(EnvFault::Refused) => Some(EndpointState::Refused),
+            Attempted::NotSent(EnvFault::Tls) => Some(EndpointState::TlsInvalid),
+            _ => None,
+        }
+    }
+
+    /// What the pool learns from it.
+    pub fn attempted(self) -> Attempted<'static> {
         match self {
-            Self::DnsFailed => Some(EndpointState::DnsFailed),
-            Self::Refused | Self::ConnectTimeout | Self::NotSent => Some(EndpointState::Refused),
-            Self::TlsInvalid(_) => Some(EndpointState::TlsInvalid),
-            Self::Lost | Self::HeadTimeout | Self::NotHttp => None,
+            Self::DnsFailed => Attempted::NotSent(EnvFault::Dns),
+            Self::Refused | Self::ConnectTimeout | Self::NotSent => Attempted::NotSent(EnvFault::Refused),
+            Self::TlsInvalid(_) => Attempted::NotSent(EnvFault::Tls),
+            Self::Lost | Self::HeadTimeout | Self::NotHttp => Attempted::Unanswered,
         }
     }
 

@@ -93,9 +93,9 @@ impl Live {
         let sent = self.sender.try_send_request(request);
         let result = {
             let mut sent = pin!(sent);
-            // Only the connection, which this very task drives, resolves the request: it needs no waker of its own.
-            let mut unwoken = Context::from_waker(Waker::noop());
             let head = poll_fn(|cx| {
+                // Only the connection, which this very task drives, resolves the request: it needs no waker of its own.
+                let mut unwoken = Context::from_waker(Waker::noop());
                 if let Poll::Ready(result) = sent.as_mut().poll(&mut unwoken) {
                     return Poll::Ready(result);
                 }

@@ -16,9 +16,8 @@ use http_body::{Body, Frame, SizeHint};
 /// Pieces of bytes that read as one.
 #[derive(Debug, Default)]
 pub struct Frames {
-    pieces: Vec<Bytes>,
-    /// The first piece that is not used up.
-    at: usize,
+    current: Bytes,
+    rest: std::vec::IntoIter<Bytes>,
     remaining: usize,
     /// Set when the last byte has been taken.
     drained: Option<Arc<AtomicBool>>,
@@ -27,11 +26,35 @@ pub struct Frames {
 impl From<Vec<Bytes>> for Frames {
     fn from(pieces: Vec<Bytes>) -> Self {
         let remaining = pieces.iter().map(Bytes::len).sum();
-        Self {
-            pieces,
-            at: 0,
+        let mut frames = Self {
+            current: Bytes::new(),
+            rest: pieces.into_iter(),
             remaining,
             drained: None,
+        };
+        frames.next_piece();
+        frames
+    }
+}
+
+impl From<Bytes> for Frames {
+    fn from(piece: Bytes) -> Self {
+        Self {
+            remaining: piece.len(),
+            current: piece,
+            ..Self::default()
+        }
+    }
+}
+
+impl Frames {
+    /// Goes on to a piece that is not empty, if there is one; a piece's memory is free as soon as it is written.
+    fn next_piece(&mut self) {
+        while self.current.is_empty() {
+            match self.rest.next() {
+                Some(piece) => self.current = piece,
+                None => return,
+            }
         }
     }
 }
@@ -42,16 +65,13 @@ impl Buf for Frames {
     }
 
     fn chunk(&self) -> &[u8] {
-        let rest = self.pieces.get(self.at..).unwrap_or_default();
-        rest.iter()
-            .find(|piece| !piece.is_empty())
-            .map_or(&[], |piece| piece)
+        &self.current
     }
 
     fn chunks_vectored<'a>(&'a self, to: &mut [IoSlice<'a>]) -> usize {
-        let rest = self.pieces.get(self.at..).unwrap_or_default();
+        let pieces = std::iter::once(&self.current).chain(self.rest.as_slice());
         let mut used = 0;
-        for (slot, piece) in to.iter_mut().zip(rest.iter().filter(|piece| !piece.is_empty())) {
+        for (slot, piece) in to.iter_mut().zip(pieces.filter(|piece| !piece.is_empty())) {
             *slot = IoSlice::new(piece);
             used += 1;
         }
@@ -60,18 +80,11 @@ impl Buf for Frames {
 
     fn advance(&mut self, mut count: usize) {
         self.remaining = self.remaining.saturating_sub(count);
-        while count > 0 {
-            let Some(piece) = self.pieces.get_mut(self.at) else {
-                break;
-            };
-            let step = count.min(piece.len());
-            piece.advance(step);
+        while count > 0 && !self.current.is_empty() {
+            let step = count.min(self.current.len());
+            self.current.advance(step);
             count -= step;
-            if piece.is_empty() {
-                // Frees the piece's memory as soon as it is written.
-                *piece = Bytes::new();
-                self.at += 1;
-            }
+            self.next_piece();
         }
         if self.remaining == 0
             && let Some(drained) = &self.drained

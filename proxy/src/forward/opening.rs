@@ -1,0 +1,187 @@
+//! The beginning of an answer, held until it is known to be good.
+//!
+//! Some servers commit 200 and then report an error as the first event, or as the whole body. So a stream's first events are held until
+//! content begins, and an answer that is not a stream until it is whole. Holding is bounded: a stream by a second, 16 events or
+//! 64 KiB from its first byte on, another answer by 64 KiB, because no error is as long.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::response::Parts;
+use http_body_util::BodyExt;
+use keypool_dialect::outcome::{self, Class};
+use keypool_dialect::stream::{End, Phase, StreamMachine};
+use keypool_dialect::usage::UsageTap;
+
+use super::failure::Failure;
+use crate::pool::Target;
+use crate::upstream::{Answer, UpstreamError};
+
+/// From the first byte of a stream on.
+const HOLD: Duration = Duration::from_secs(1);
+const HOLD_EVENTS: u64 = 16;
+const HOLD_BYTES: usize = 64 * 1024;
+/// An error that a server reports with status 200 is shorter than this.
+const ERROR_BYTES: usize = 4 * 1024;
+
+/// An answer that may be passed on.
+pub(super) struct Opening {
+    pub(super) head: Parts,
+    /// What came so far.
+    pub(super) held: Vec<Bytes>,
+    /// What is still to come.
+    pub(super) rest: Option<Answer>,
+    pub(super) follow: Follow,
+    /// When an answer that is not a stream must be whole.
+    pub(super) deadline: Option<Instant>,
+}
+
+/// How an answer is read beside the bytes' way.
+pub(super) enum Follow {
+    /// As a stream of events.
+    Events(StreamMachine),
+    /// As JSON, for its usage.
+    Json(UsageTap),
+    /// Not at all: it is compressed.
+    Blind,
+}
+
+/// Waits until a 2xx answer is known to be good or bad. `deadline` counts for the first event of a stream and for the
+/// end of every other answer.
+pub(super) async fn open(
+    target: &Target,
+    choices: Option<u64>,
+    head: Parts,
+    body: Answer,
+    deadline: Instant,
+) -> Result<Opening, Failure> {
+    let compressed = head
+        .headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| coding != "identity");
+    if compressed {
+        return Ok(Opening {
+            head,
+            held: Vec::new(),
+            rest: Some(body),
+            follow: Follow::Blind,
+            deadline: None,
+        });
+    }
+    let content_type = head
+        .headers
+        .get(CONTENT_TYPE)
+        .map_or(&b""[..], |value| value.as_bytes());
+    let events = content_type
+        .get(..17)
+        .is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"));
+    if events {
+        let machine = StreamMachine::new(target.provider().provider_type, choices);
+        open_events(machine, head, body, deadline).await
+    } else {
+        open_json(target, head, body, deadline).await
+    }
+}
+
+async fn open_events(
+    mut machine: StreamMachine,
+    head: Parts,
+    mut body: Answer,
+    deadline: Instant,
+) -> Result<Opening, Failure> {
+    let mut held = Vec::new();
+    let mut bytes = 0;
+    let mut hold_until: Option<Instant> = None;
+    let ended = loop {
+        let until = hold_until.map_or(deadline, |until| until.min(deadline));
+        let frame = match tokio::time::timeout_at(until.into(), body.frame()).await {
+            Err(_) if held.is_empty() => return Err(Failure::Unanswered(UpstreamError::HeadTimeout)),
+            Err(_) => break false,
+            Ok(Some(Ok(frame))) => frame,
+            Ok(None | Some(Err(_))) if machine.finish() == End::Complete => break true,
+            Ok(None | Some(Err(_))) => return Err(Failure::BrokenOff),
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        hold_until.get_or_insert_with(|| Instant::now() + HOLD);
+        bytes += data.len();
+        let phase = machine.feed(&data, SystemTime::now());
+        held.push(data);
+        match phase {
+            Phase::Content | Phase::Ended => break false,
+            Phase::Failed => break false,
+            Phase::Preamble if bytes >= HOLD_BYTES || machine.events() >= HOLD_EVENTS => break false,
+            Phase::Preamble => {}
+        }
+    };
+    let failed = machine.error().filter(|_| !machine.has_content()).cloned();
+    let opening = Opening {
+        head,
+        held,
+        rest: (!ended).then_some(body),
+        follow: Follow::Events(machine),
+        deadline: None,
+    };
+    match failed {
+        Some(outcome) => Err(Failure::InStream { outcome, opening }),
+        None => Ok(opening),
+    }
+}
+
+async fn open_json(
+    target: &Target,
+    head: Parts,
+    mut body: Answer,
+    deadline: Instant,
+) -> Result<Opening, Failure> {
+    let mut tap = UsageTap::default();
+    let mut held: Vec<Bytes> = Vec::new();
+    let mut bytes = 0;
+    let long = http_body::Body::size_hint(&body).lower() > HOLD_BYTES as u64;
+    let whole = loop {
+        if long || bytes >= HOLD_BYTES {
+            break false;
+        }
+        let frame = match tokio::time::timeout_at(deadline.into(), body.frame()).await {
+            Err(_) => return Err(Failure::Unanswered(UpstreamError::HeadTimeout)),
+            Ok(None) => break true,
+            Ok(Some(Err(_))) => return Err(Failure::BrokenOff),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        bytes += data.len();
+        tap.feed(&data);
+        held.push(data);
+    };
+    if whole && bytes <= ERROR_BYTES {
+        let joined;
+        let body = match &*held {
+            [one] => one,
+            pieces => {
+                joined = Bytes::from(pieces.concat());
+                &joined
+            }
+        };
+        let outcome = outcome::answered(
+            target.provider().provider_type,
+            &head.headers,
+            body,
+            SystemTime::now(),
+        );
+        if outcome.class != Class::Success {
+            return Err(Failure::Refused {
+                outcome,
+                head,
+                body: body.clone(),
+                target: target.clone(),
+            });
+        }
+    }
+    Ok(Opening {
+        head,
+        held,
+        rest: (!whole).then_some(body),
+        follow: Follow::Json(tap),
+        deadline: Some(deadline),
+    })
+}

@@ -1,0 +1,197 @@
+//! What the client gets when no attempt was good: the true cause, in its dialect, with advice that stops needless repetition.
+//!
+//! The provider's own words go to the client where they are about the request or about the provider. What a provider says about *our* keys
+//! does not: a client that is told "invalid API key" looks at its own.
+
+use bytes::{Bytes, BytesMut};
+use http::response::Parts;
+use keypool_dialect::answer::Code;
+use keypool_dialect::outcome::{Class, Outcome};
+use keypool_dialect::redact;
+
+use super::failure::Failure;
+use super::opening::Opening;
+use super::refusal::{Advice, Refusal};
+use crate::pool::{StopReason, Target, Unavailable};
+use crate::runtime::Group;
+use crate::upstream::UpstreamError;
+
+/// An answer to give.
+pub(super) enum Given {
+    /// Keypool's own.
+    Refusal(Refusal),
+    /// The provider's error.
+    Provider {
+        head: Parts,
+        body: Bytes,
+        target: Target,
+        code: &'static str,
+        /// None where the answer is about the request, and the client's library knows better.
+        advice: Option<Advice>,
+    },
+    /// The provider's stream, whose first event is an error.
+    Stream { opening: Opening, target: Target },
+}
+
+/// No target is left. `last` is the attempt before, if there was one.
+pub(super) fn unavailable(
+    group: &Group,
+    model: Option<&str>,
+    why: Unavailable,
+    last: Option<(Failure, Target)>,
+) -> Given {
+    let summary = summary(group, model, &why);
+    match last {
+        Some((failure, target)) if !about_keys(&failure) => about_provider(failure, target, true),
+        _ => Given::Refusal(summary),
+    }
+}
+
+/// There is no further attempt, for this reason; none when the request itself is answered.
+pub(super) fn stopped(failure: Failure, target: Target, reason: Option<StopReason>) -> Given {
+    let repeated = !matches!(
+        reason,
+        None | Some(StopReason::ClientFault | StopReason::ClientGone)
+    );
+    if about_keys(&failure) {
+        let message = "The provider refused the keys that were tried for this request.";
+        return Given::Refusal(Refusal::new(Code::NoUsableKey, message).advising(Advice::stop()));
+    }
+    about_provider(failure, target, repeated)
+}
+
+/// Whether the provider spoke about a key rather than about the request or itself.
+fn about_keys(failure: &Failure) -> bool {
+    let (Failure::Refused { outcome, .. } | Failure::InStream { outcome, .. }) = failure else {
+        return false;
+    };
+    matches!(
+        outcome.class,
+        Class::Rate | Class::RateLong | Class::Credit | Class::AuthDead | Class::AuthUnclear
+    )
+}
+
+fn about_provider(failure: Failure, target: Target, stop: bool) -> Given {
+    match failure {
+        Failure::Unanswered(error) => Given::Refusal(unanswered(error, &target, stop)),
+        Failure::BrokenOff => Given::Refusal(unanswered(UpstreamError::Lost, &target, stop)),
+        Failure::InStream { opening, .. } => Given::Stream { opening, target },
+        Failure::Refused { outcome, .. } if outcome.class == Class::Env => {
+            Given::Refusal(unanswered(UpstreamError::Refused, &target, stop))
+        }
+        Failure::Refused { outcome, head, .. } if outcome.class == Class::Invalid || !fit(&head) => {
+            Given::Refusal(unanswered(UpstreamError::NotHttp, &target, stop))
+        }
+        Failure::Refused {
+            outcome,
+            head,
+            body,
+            target,
+        } => Given::Provider {
+            advice: advice(&outcome, stop),
+            code: outcome.code,
+            body: blanked(body, &target),
+            head,
+            target,
+        },
+    }
+}
+
+/// Whether an answer is an error that a client can use: a redirect, which nobody follows, is none.
+fn fit(head: &Parts) -> bool {
+    head.status.is_client_error() || head.status.is_server_error()
+}
+
+fn advice(outcome: &Outcome, stop: bool) -> Option<Advice> {
+    match outcome.class {
+        Class::Client | Class::TooBigForKey | Class::Model => None,
+        _ => Some(
+            outcome
+                .hint
+                .map_or_else(Advice::default, Advice::after)
+                .and_stop(stop),
+        ),
+    }
+}
+
+/// Every key of the provider, because an echo may hold another than the one that was sent.
+fn blanked(body: Bytes, target: &Target) -> Bytes {
+    let keys: Vec<&[u8]> = target
+        .provider()
+        .credentials
+        .iter()
+        .filter_map(|credential| credential.key.as_ref())
+        .map(|key| key.expose().as_bytes())
+        .collect();
+    let mut bytes = BytesMut::from(&*body);
+    if redact::body(&mut bytes, &keys) {
+        bytes.freeze()
+    } else {
+        body
+    }
+}
+
+fn unanswered(error: UpstreamError, target: &Target, stop: bool) -> Refusal {
+    let provider = &target.provider().name;
+    let cause = error.to_string();
+    if error == UpstreamError::NotHttp {
+        let message = format!("The answer of provider {provider} could not be understood.");
+        return Refusal::new(Code::UpstreamInvalid, message).advising(Advice::stop());
+    }
+    if error.may_have_run() {
+        let message = format!(
+            "Provider {provider}: {cause}. It may have worked on the request, so Keypool does not repeat it."
+        );
+        return Refusal::new(Code::UpstreamTimeout, message).advising(Advice::stop());
+    }
+    Refusal::new(Code::ProviderDown, format!("Provider {provider}: {cause}."))
+        .advising(Advice::after_secs(5).and_stop(stop))
+}
+
+fn summary(group: &Group, model: Option<&str>, why: &Unavailable) -> Refusal {
+    let counts = &why.why;
+    let seconds = why.earliest.map(|wait| wait.as_millis().div_ceil(1000).max(1));
+    let first = seconds.map_or_else(String::new, |seconds| format!(" (first back in {seconds} s)"));
+    let parts = [
+        (counts.rate_limited, "cooling down"),
+        (counts.refused, "refused"),
+        (counts.exhausted, "out of credit"),
+        (counts.invalid, "invalid"),
+        (counts.disabled, "disabled or not for this model"),
+        (counts.provider_down, "behind a provider that does not answer"),
+        (counts.on_trial, "being tried again just now"),
+        (counts.tried, "tried without success"),
+    ];
+    let mut told = Vec::new();
+    for (count, what) in parts {
+        let first = if told.is_empty() { &*first } else { "" };
+        match (count, told.is_empty()) {
+            (0, _) => {}
+            (1, true) => told.push(format!("1 key {what}{first}")),
+            (_, true) => told.push(format!("{count} keys {what}{first}")),
+            _ => told.push(format!("{count} {what}")),
+        }
+    }
+    let causes = if told.is_empty() {
+        "it has no keys".to_owned()
+    } else {
+        told.join(", ")
+    };
+    let mut message = format!(
+        "Group {} cannot serve {} now: {causes}.",
+        group.name,
+        model.unwrap_or(&group.name)
+    );
+    if why.attempts > 0 {
+        message.push_str(&format!(" Tried {} of {}.", why.attempts, counts.total));
+    }
+    let code = if counts.limits_only() {
+        Code::Limited
+    } else if counts.provider_down > 0 && counts.refused + counts.rate_limited + counts.exhausted == 0 {
+        Code::ProviderDown
+    } else {
+        Code::NoUsableKey
+    };
+    let advice = why.earliest.map_or_else(Advice::stop, Advice::after);
+    Refusal::new(code, message).advising(advice)
+}

@@ -1,0 +1,110 @@
+//! One client connection: hyper between the socket and the service, under time limits.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::accept::Drain;
+use super::client_io::ClientIo;
+use super::front;
+use super::pulse::{Phase, Pulse};
+use crate::forward::Service;
+
+/// Bounds what is read of a body at once, and what is written ahead of a slow client. The head has its own, lower limit.
+const BUFFER: usize = 64 * 1024;
+/// From the cut of a drain to the end of the connection: enough to write an error event.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Serves a connection to its end.
+pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, drain: Arc<Drain>) {
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let pulse = Arc::new(Pulse::new());
+    let io = TokioIo::new(ClientIo::new(stream, pulse.clone()));
+    let answer = |request| {
+        let (service, pulse) = (service.clone(), pulse.clone());
+        async move {
+            pulse.busy();
+            Ok::<_, Infallible>(service.answer(request, pulse).await)
+        }
+    };
+    let mut connection = pin!(
+        http1::Builder::new()
+            .header_read_timeout(None)
+            .max_buf_size(BUFFER)
+            .max_header_size(front::PARSER_HEAD_LIMIT)
+            .serve_connection(io, service_fn(answer))
+    );
+    let mut drain_begins = pin!(drain.begin.notified());
+    drain_begins.as_mut().enable();
+    let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
+    // What the timer is set to; none when it is not set.
+    let mut armed: Option<Instant> = None;
+    let mut cut_at: Option<Instant> = None;
+    let mut told_to_close = false;
+
+    let mut listens = false;
+
+    poll_fn(|cx| {
+        // Once is enough, as the waker of a task stays the same; polling it again would take a lock that all share.
+        if !std::mem::replace(&mut listens, true) {
+            let _ = drain_begins.as_mut().poll(cx);
+        }
+        if cut_at.is_none() && drain.has_begun() {
+            cut_at = Some(Instant::now() + drain.limit);
+        }
+        loop {
+            if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "client connection ended early");
+                }
+                return Poll::Ready(());
+            }
+            // A request that is on its way when the drain begins is served.
+            if cut_at.is_none() || told_to_close || matches!(pulse.phase(), Phase::Fresh | Phase::Head) {
+                break;
+            }
+            told_to_close = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        loop {
+            let cut = cut_at.map(|at| if pulse.is_aborting() { at + LAST_WORDS } else { at });
+            let deadline = [pulse.deadline(cut_at.is_some()), cut]
+                .into_iter()
+                .flatten()
+                .min();
+            let Some(deadline) = deadline else {
+                return Poll::Pending;
+            };
+            if armed.is_none_or(|armed| deadline < armed) {
+                timer.as_mut().reset(deadline.into());
+                armed = Some(deadline);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            armed = None;
+            let now = Instant::now();
+            if now < deadline {
+                continue;
+            }
+            if cut.is_some_and(|cut| cut <= now) && !pulse.is_aborting() {
+                pulse.abort();
+                if connection.as_mut().poll(cx).is_pending() {
+                    continue;
+                }
+            }
+            return Poll::Ready(());
+        }
+    })
+    .await;
+}

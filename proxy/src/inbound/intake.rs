@@ -1,0 +1,246 @@
+//! Reads a request's body as it comes: frames are kept, looked at once, and never joined.
+//!
+//! A client that sends crumbs must not cost more than one that sends the same in one piece, so crumbs are gathered. All
+//! bodies of the process together are bounded, because each is kept until its request has been answered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::Body;
+use http_body_util::BodyExt;
+use keypool_dialect::answer::Code;
+use keypool_dialect::scan::{Scan, ScanError, Scanner};
+
+use crate::forward::{Advice, Refusal};
+
+/// The largest body.
+const BODY_LIMIT: usize = 32 * 1024 * 1024;
+/// All bodies that the process holds.
+const TOTAL_LIMIT: usize = 256 * 1024 * 1024;
+/// Bodies up to this size are not counted: there cannot be enough connections for them to matter.
+const UNCOUNTED: usize = 16 * 1024;
+/// How long a client may send nothing of its body.
+const PROGRESS: Duration = Duration::from_secs(30);
+/// Frames below this size are gathered.
+const CRUMB: usize = 1024;
+
+/// The bytes that all requests hold.
+#[derive(Clone, Default)]
+pub(crate) struct Held(Arc<AtomicUsize>);
+
+/// A request's body, read and looked at.
+pub(crate) struct Intake {
+    /// The bytes as they came.
+    pub(crate) frames: Vec<Bytes>,
+    /// What they say.
+    pub(crate) scan: Scan,
+    /// How many they are.
+    pub(crate) length: usize,
+    _share: Share,
+}
+
+/// A part of what all requests hold; given back when dropped.
+struct Share {
+    held: Held,
+    bytes: usize,
+}
+
+impl Intake {
+    /// Reads to the end.
+    ///
+    /// # Errors
+    /// What the client must change. The rest of its body is not read then.
+    pub(crate) async fn read<B>(mut body: B, held: &Held) -> Result<Self, Refusal>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        if body.size_hint().lower() > BODY_LIMIT as u64 {
+            return Err(too_large());
+        }
+        let mut scanner = Scanner::new();
+        let mut frames = Frames::default();
+        let mut length = 0;
+        let mut share = Share {
+            held: held.clone(),
+            bytes: 0,
+        };
+        loop {
+            let frame = tokio::time::timeout(PROGRESS, body.frame()).await;
+            let Some(frame) = frame.map_err(|_| too_slow())? else {
+                break;
+            };
+            let Ok(data) = frame.map_err(|_| broken_off())?.into_data() else {
+                continue;
+            };
+            length += data.len();
+            if length > BODY_LIMIT {
+                return Err(too_large());
+            }
+            share.grow(length)?;
+            scanner.push(&data).map_err(|error| unreadable(&error))?;
+            frames.push(data);
+        }
+        let scan = scanner.finish().map_err(|error| unreadable(&error))?;
+        Ok(Self {
+            frames: frames.finish(),
+            scan,
+            length,
+            _share: share,
+        })
+    }
+}
+
+/// Frames as they came, crumbs gathered.
+#[derive(Default)]
+struct Frames {
+    whole: Vec<Bytes>,
+    crumbs: BytesMut,
+}
+
+impl Frames {
+    fn push(&mut self, data: Bytes) {
+        if data.is_empty() {
+        } else if data.len() < CRUMB && !(self.whole.is_empty() && self.crumbs.is_empty()) {
+            self.crumbs.extend_from_slice(&data);
+        } else {
+            self.sweep();
+            self.whole.push(data);
+        }
+    }
+
+    fn sweep(&mut self) {
+        if !self.crumbs.is_empty() {
+            self.whole.push(self.crumbs.split().freeze());
+        }
+    }
+
+    fn finish(mut self) -> Vec<Bytes> {
+        self.sweep();
+        self.whole
+    }
+}
+
+impl Share {
+    /// Takes account of a body that has this length by now.
+    fn grow(&mut self, length: usize) -> Result<(), Refusal> {
+        if length <= UNCOUNTED {
+            return Ok(());
+        }
+        let more = length - self.bytes;
+        self.bytes = length;
+        let total = self.held.0.fetch_add(more, Ordering::Relaxed) + more;
+        if total > TOTAL_LIMIT {
+            let message = "This proxy holds as many request bodies as it can at the moment.";
+            return Err(Refusal::new(Code::QueueFull, message)
+                .advising(Advice::after_secs(1))
+                .closing());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.held.0.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+fn too_large() -> Refusal {
+    Refusal::new(
+        Code::BodyTooLarge,
+        format!("The body is larger than {BODY_LIMIT} bytes."),
+    )
+    .closing()
+}
+
+fn too_slow() -> Refusal {
+    Refusal::new(
+        Code::RequestTimeout,
+        "The rest of the body did not arrive in time.",
+    )
+    .closing()
+}
+
+fn broken_off() -> Refusal {
+    Refusal::new(Code::InvalidRequest, "The body is not framed correctly.").closing()
+}
+
+fn unreadable(error: &ScanError) -> Refusal {
+    let code = match error {
+        ScanError::Duplicate(_) => Code::DuplicateField,
+        _ => Code::InvalidRequest,
+    };
+    let refusal = Refusal::new(code, format!("Invalid request: {error}.")).closing();
+    match error.field() {
+        Some(field) => refusal.naming(field.name()),
+        None => refusal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::{Full, StreamBody};
+
+    fn body(pieces: Vec<Vec<u8>>) -> impl Body<Data = Bytes> + Unpin {
+        let frames = pieces
+            .into_iter()
+            .map(|piece| Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from(piece))));
+        StreamBody::new(futures::stream::iter(frames))
+    }
+
+    async fn refused(body: impl Body<Data = Bytes> + Unpin) -> Code {
+        Intake::read(body, &Held::default())
+            .await
+            .err()
+            .map(|refusal| refusal.code())
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn frames_are_kept_and_crumbs_are_gathered() {
+        let text = br#"{"model":"m","messages":[]}"#;
+        let intake = Intake::read(Full::new(Bytes::from_static(text)), &Held::default())
+            .await
+            .ok()
+            .unwrap();
+        assert_eq!(intake.frames, [Bytes::from_static(text)]);
+        let crumbs = text.chunks(1).map(<[u8]>::to_vec).collect();
+        let intake = Intake::read(body(crumbs), &Held::default()).await.ok().unwrap();
+        assert_eq!(intake.frames.concat(), text);
+        assert!(intake.frames.len() <= 2, "{}", intake.frames.len());
+        assert_eq!(intake.length, text.len());
+    }
+
+    #[tokio::test]
+    async fn large_bodies_are_counted_and_given_back() {
+        let held = Held::default();
+        let text = format!(r#"{{"model":"m","x":"{}"}}"#, "a".repeat(100_000));
+        let length = text.len();
+        let intake = Intake::read(Full::new(Bytes::from(text)), &held)
+            .await
+            .ok()
+            .unwrap();
+        assert_eq!(held.0.load(Ordering::Relaxed), length);
+        drop(intake);
+        assert_eq!(held.0.load(Ordering::Relaxed), 0);
+
+        held.0.store(TOTAL_LIMIT, Ordering::Relaxed);
+        let more = Full::new(Bytes::from(vec![b' '; UNCOUNTED + 1]));
+        assert_eq!(
+            Intake::read(more, &held).await.err().unwrap().code(),
+            Code::QueueFull
+        );
+        assert_eq!(held.0.load(Ordering::Relaxed), TOTAL_LIMIT);
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_is_refused_before_it_is_read() {
+        let declared = Full::new(Bytes::from(vec![b' '; BODY_LIMIT + 1]));
+        assert_eq!(refused(declared).await, Code::BodyTooLarge);
+        let pieces = (0..33).map(|_| vec![b' '; 1024 * 1024]).collect();
+        assert_eq!(refused(body(pieces)).await, Code::BodyTooLarge);
+    }
+}
