@@ -8,8 +8,15 @@
 
 pub mod admin;
 pub mod config;
+pub mod forward;
+pub mod inbound;
+mod options;
 pub mod pool;
 pub mod probe;
+mod proxy;
 pub mod runtime;
 pub mod telemetry;
 pub mod upstream;
+
+pub use options::{Addresses, Options};
+pub use proxy::{Proxy, StartError};

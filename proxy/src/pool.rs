@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keypool_balance::health::ProviderHealth;
-use keypool_balance::{Attempts, Balancer, MemberSet, Observation, Request, Ticket, Time};
+use keypool_balance::{Advisory, Attempts, Balancer, MemberSet, Observation, Request, Ticket, Time};
 use keypool_contract::{ConfigError, ConfigErrorCode};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -40,6 +40,8 @@ pub struct Pool {
     seed: u64,
     epoch: Instant,
     state: Mutex<Option<Balanced>>,
+    /// What was advised before the first document.
+    early: Mutex<Vec<Advisory>>,
     /// Counts what was learned; a held poll and the watch for transitions wait on it.
     learned: watch::Sender<u64>,
     confirmations: probing::Queue,
@@ -60,6 +62,7 @@ impl Pool {
             seed,
             epoch: Instant::now(),
             state: Mutex::new(None),
+            early: Mutex::default(),
             learned: watch::Sender::new(0),
             confirmations: probing::Queue::default(),
             clears: leader::Clears::default(),
@@ -86,8 +89,10 @@ impl Pool {
                 balanced.snapshot = snapshot.clone();
             }
             None => {
+                let mut balancer = Balancer::new(config, self.seed, now).map_err(refused)?;
+                balancer.apply_advisories(&self.early.lock(), now);
                 *state = Some(Balanced {
-                    balancer: Balancer::new(config, self.seed, now).map_err(refused)?,
+                    balancer,
                     snapshot: snapshot.clone(),
                 });
             }
@@ -101,11 +106,13 @@ impl Pool {
     /// document.
     pub fn health(&self) -> (Vec<ProviderHealth>, Time) {
         let now = self.now();
-        let state = self.state.lock();
-        let health = state
-            .as_ref()
-            .map_or_else(Vec::new, |balanced| balanced.balancer.health(now));
-        (health, now)
+        let mut state = self.state.lock();
+        let Some(Balanced { balancer, .. }) = &mut *state else {
+            return (Vec::new(), now);
+        };
+        balancer.advance(now);
+        self.drain(balancer);
+        (balancer.health(), now)
     }
 
     /// Changes whenever something was learned, advised or reconfigured.
@@ -113,7 +120,8 @@ impl Pool {
         self.learned.subscribe()
     }
 
-    fn now(&self) -> Time {
+    /// The moment, in the pool's time.
+    pub fn now(&self) -> Time {
         self.time_of(Instant::now())
     }
 
@@ -179,11 +187,10 @@ impl Pool {
 
     /// Hands on what the balancer has to tell. Called under the lock, after everything that may have taught it.
     fn drain(&self, balancer: &mut Balancer) {
-        let changes = balancer.take_changes();
-        if changes.is_empty() {
+        if !balancer.has_changes() {
             return;
         }
-        for change in changes {
+        for change in balancer.take_changes() {
             if let keypool_balance::Change::ConfirmNeeded {
                 provider,
                 fingerprint,

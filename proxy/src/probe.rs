@@ -1,1 +1,93 @@
-//! probe.
+//! Validation calls: free, never a completion.
+//!
+//! Two reasons for a call. The pool *wants a confirmation*: a key was refused, or is out and its time to be tried again has
+//! come. And *first validation*: a key that no success and no probe has proven yet is asked about soon after it appears
+//! (spread at random, so that replicas do not ask in one moment) and again every interval while that proves nothing.
+//! A key that is proven is never probed: traffic tells more. For one key there is one call at a time.
+//!
+//! Which replica makes a first validation is decided by [`Schedule`] alone; a leader that names one pod per fingerprint
+//! would narrow what it is given.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use crate::pool::{Confirmation, Pool};
+use crate::upstream::Client;
+
+mod call;
+mod schedule;
+
+pub use schedule::{Schedule, Unproven};
+
+/// Calls at the same time, over all providers: validation is patient.
+const AT_ONCE: usize = 4;
+
+/// Makes validation calls for as long as the process lives.
+pub struct Prober {
+    pool: Arc<Pool>,
+    client: Client,
+    permits: Arc<Semaphore>,
+    running: Mutex<HashSet<Confirmation>>,
+}
+
+impl Prober {
+    /// A prober; nothing is called before [`Self::run`].
+    pub fn new(pool: Arc<Pool>, client: Client) -> Arc<Self> {
+        Arc::new(Self {
+            pool,
+            client,
+            permits: Arc::new(Semaphore::new(AT_ONCE)),
+            running: Mutex::default(),
+        })
+    }
+
+    /// Follows what the pool wants and what the schedule says.
+    pub async fn run(self: Arc<Self>) {
+        let mut schedule = Schedule::default();
+        let mut changes = self.pool.changes();
+        loop {
+            changes.borrow_and_update();
+            let (due, next) = schedule.due(self.pool.unproven(), self.pool.now(), rand::random);
+            for wanted in due {
+                self.spawn(wanted);
+            }
+            tokio::select! {
+                wanted = self.pool.confirmation() => self.spawn(wanted),
+                () = tokio::time::sleep(next) => {}
+                changed = changes.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Begins a call, unless one for this key is under way.
+    fn spawn(self: &Arc<Self>, wanted: Confirmation) {
+        if !self.running.lock().insert(wanted.clone()) {
+            return;
+        }
+        let prober = self.clone();
+        tokio::spawn(async move {
+            if let Ok(_permit) = prober.permits.acquire().await {
+                prober.ask(&wanted).await;
+            }
+            prober.running.lock().remove(&wanted);
+        });
+    }
+
+    async fn ask(&self, wanted: &Confirmation) {
+        // Only now: what is learned meanwhile must count as known when the call is sent.
+        let Some(probe) = self.pool.start_probe(wanted) else {
+            return;
+        };
+        let verdict = call::ask(&self.client, &probe.provider, probe.credential()).await;
+        tracing::debug!(
+            provider = &*probe.provider.name,
+            credential = &*probe.credential().name,
+            ?verdict,
+            "validation call"
+        );
+        self.pool.confirm(&probe, verdict);
+    }
+}

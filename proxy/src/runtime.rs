@@ -11,6 +11,8 @@ use arc_swap::ArcSwapOption;
 mod clients;
 mod compile;
 mod endpoint;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod group;
 mod headers;
 mod provider;
@@ -39,3 +41,6 @@ impl Runtime {
         self.0.store(Some(snapshot));
     }
 }
+
+#[cfg(test)]
+mod tests;

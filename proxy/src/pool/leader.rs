@@ -57,9 +57,12 @@ impl Pool {
             .filter(|advisory| *advisory.id.instance != *self.instance)
             .filter_map(|advisory| translate::advisory(advisory, now))
             .collect();
-        if let Some(balanced) = &mut *self.state.lock() {
-            balanced.balancer.apply_advisories(&advisories, now);
-            self.drain(&mut balanced.balancer);
+        match &mut *self.state.lock() {
+            Some(balanced) => {
+                balanced.balancer.apply_advisories(&advisories, now);
+                self.drain(&mut balanced.balancer);
+            }
+            None => *self.early.lock() = advisories,
         }
         self.note_change();
     }

@@ -2,16 +2,19 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
+use keypool_balance::health::{KeyReason, KeyState};
 use keypool_balance::{ProbeTicket, ProbeVerdict};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{Balanced, Pool};
-use crate::runtime::{Provider, Snapshot};
+use crate::probe::Unproven;
+use crate::runtime::{Credential, Provider, Snapshot};
 
 /// A key whose validation is wanted now.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Confirmation {
     /// UID of the provider.
     pub provider: Arc<str>,
@@ -24,8 +27,7 @@ pub struct Confirmation {
 pub struct OpenProbe {
     /// Whom to ask.
     pub provider: Arc<Provider>,
-    /// Place of the credential in the provider.
-    pub credential: usize,
+    credential: usize,
     ticket: ProbeTicket,
 }
 
@@ -58,13 +60,44 @@ impl Pool {
         }
     }
 
+    /// Keys that a group uses and that nothing has proven yet, of providers whose keys may be probed.
+    pub(crate) fn unproven(&self) -> Vec<Unproven> {
+        let (health, _) = self.health();
+        let state = self.state.lock();
+        let Some(Balanced { snapshot, .. }) = &*state else {
+            return Vec::new();
+        };
+        let mut unproven = Vec::new();
+        for health in health {
+            let probe = snapshot.provider(&health.uid).map(|provider| &provider.probe);
+            let Some(probe) = probe.filter(|probe| probe.enabled) else {
+                continue;
+            };
+            for credential in health.credentials {
+                let in_use = credential.reason != KeyReason::NotInUse;
+                let key = Confirmation {
+                    provider: health.uid.clone(),
+                    fingerprint: credential.fingerprint,
+                };
+                // Two credentials of one value are one key.
+                let new = !unproven.iter().any(|known: &Unproven| known.key == key);
+                if credential.state == KeyState::Unknown && in_use && new {
+                    unproven.push(Unproven {
+                        key,
+                        interval: Duration::from_millis(probe.interval_ms),
+                    });
+                }
+            }
+        }
+        unproven
+    }
+
     /// Notes that a validation call is about to be sent; none when the key is gone.
     pub fn start_probe(&self, wanted: &Confirmation) -> Option<OpenProbe> {
-        let now = self.now();
         let mut state = self.state.lock();
         let Balanced { balancer, snapshot } = state.as_mut()?;
         let (provider, credential) = find(snapshot, wanted)?;
-        let ticket = balancer.start_probe(&wanted.provider, &wanted.fingerprint, now)?;
+        let ticket = balancer.start_probe(&wanted.provider, &wanted.fingerprint)?;
         Some(OpenProbe {
             provider,
             credential,
@@ -90,4 +123,12 @@ fn find(snapshot: &Snapshot, wanted: &Confirmation) -> Option<(Arc<Provider>, us
         .iter()
         .position(|credential| *credential.fingerprint == *wanted.fingerprint)?;
     Some((provider.clone(), place))
+}
+
+impl OpenProbe {
+    /// The key to ask about.
+    pub fn credential(&self) -> &Credential {
+        // `find` has checked the place.
+        &self.provider.credentials[self.credential]
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use keypool_contract::{ConfigError, ConfigErrorCode, Encoded};
+use keypool_contract::{ConfigError, ConfigErrorCode, Document};
 
 use super::clients::Clients;
 use super::group::Group;
@@ -13,17 +13,17 @@ use super::tls::TlsConfigs;
 use crate::telemetry::Metrics;
 
 impl Snapshot {
-    /// Reads, checks and compiles. `before` lends its TLS settings, so that sessions and connections outlive a reload;
+    /// Compiles a checked document. `before` lends its TLS settings, so that sessions and connections outlive a reload;
     /// `metrics` holds the series that groups and members count in.
     ///
     /// # Errors
     /// The first thing that cannot be used, as a code and a place.
     pub fn compile(
-        encoded: &Encoded,
+        id: SnapshotId,
+        document: &Document,
         before: Option<&Self>,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, ConfigError> {
-        let document = encoded.read()?;
         let content = &document.content;
         let mut tls = before.map_or_else(TlsConfigs::default, |snapshot| snapshot.tls.clone());
 
@@ -57,11 +57,7 @@ impl Snapshot {
             }
         }
         Ok(Self {
-            id: SnapshotId {
-                lineage: document.stamp.lineage.as_str().into(),
-                generation: document.stamp.generation,
-                hash: encoded.hash().clone(),
-            },
+            id,
             providers: providers
                 .into_iter()
                 .map(|(uid, provider)| (uid.into(), provider))

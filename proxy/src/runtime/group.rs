@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use keypool_balance::MemberSet;
 use keypool_contract::document::{Ambiguous, Group as Document, Strategy, UnknownModel};
 
@@ -57,6 +58,8 @@ pub struct Member {
     pub priority: u32,
     /// Share within a priority.
     pub weight: u32,
+    /// The name as the value of `x-keypool-member`.
+    pub header: HeaderValue,
     pub(crate) meters: MemberMeters,
 }
 
@@ -94,6 +97,8 @@ impl Group {
                 model: member.model.as_str().into(),
                 priority: member.priority,
                 weight: member.weight,
+                // A name that is no header value is none of ours: the header stays empty.
+                header: HeaderValue::from_str(&member.name).unwrap_or(HeaderValue::from_static("")),
                 meters: MemberMeters::new(metrics.clone(), &document.name, provider.credentials.len()),
             }));
             for name in [&member.name, &member.model].into_iter().chain(&member.aliases) {

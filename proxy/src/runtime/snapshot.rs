@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use keypool_contract::document::DocumentHash;
+use keypool_contract::{Document, Encoded};
 
 use super::clients::{Admitted, Clients, Denied};
 use super::group::Group;
@@ -58,5 +59,16 @@ impl Snapshot {
     /// All providers, in no order.
     pub fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
         self.providers.values()
+    }
+}
+
+impl SnapshotId {
+    /// The name of a document that was read from these bytes.
+    pub fn of(document: &Document, encoded: &Encoded) -> Self {
+        Self {
+            lineage: document.stamp.lineage.as_str().into(),
+            generation: document.stamp.generation,
+            hash: encoded.hash().clone(),
+        }
     }
 }

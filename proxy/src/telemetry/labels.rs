@@ -39,6 +39,10 @@ impl Outcome {
         Self(place.unwrap_or(Self::COUNT - 1))
     }
 
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(Self)
+    }
+
     pub(crate) fn name(self) -> &'static str {
         OUTCOMES[self.0]
     }
@@ -72,6 +76,24 @@ pub(crate) struct RequestLabels {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(crate) struct GroupLabels {
     pub(crate) group: String,
+}
+
+impl RequestLabels {
+    pub(crate) fn new(group: &str, operation: usize, status: u16) -> Self {
+        Self {
+            group: group.to_owned(),
+            operation: OPERATIONS[operation],
+            status,
+        }
+    }
+}
+
+impl GroupLabels {
+    pub(crate) fn new(group: &str) -> Self {
+        Self {
+            group: group.to_owned(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]

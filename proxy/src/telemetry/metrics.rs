@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::RwLock;
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
@@ -11,10 +12,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::labels::{
-    AttemptLabels, GroupLabels, LatencyLabels, OPERATIONS, RequestLabels, TokenLabels, operation,
-};
+use super::labels::{AttemptLabels, GroupLabels, LatencyLabels, RequestLabels, TokenLabels, operation};
 use super::record::Entry;
+use crate::runtime::Snapshot;
 
 /// Seconds from a request's arrival to its end: from an answer out of a cache to a reasoning model's ten minutes.
 const DURATION: [f64; 17] = [
@@ -122,6 +122,11 @@ impl Metrics {
         );
     }
 
+    /// Adds something that is computed when it is asked for.
+    pub(crate) fn collect(&self, collector: impl Collector) {
+        self.registry.write().register_collector(Box::new(collector));
+    }
+
     /// Counts a request that is over.
     pub(super) fn request(&self, entry: &Entry, took: Duration) {
         let operation = operation(entry.operation.as_ref());
@@ -129,7 +134,7 @@ impl Metrics {
         match &entry.group {
             Some(group) => {
                 group.meters.in_flight.dec();
-                group.meters.requests(self, &group.name, operation, status).inc();
+                group.meters.count_request(self, &group.name, operation, status);
             }
             None => {
                 self.requests_of("", operation, status).inc();
@@ -149,18 +154,38 @@ impl Metrics {
                 .observe(first.as_secs_f64());
         }
         if let Some(usage) = entry.usage {
-            member.meters.used(member, usage);
+            member.meters.count_tokens(member, usage);
         }
     }
 
     pub(super) fn requests_of(&self, group: &str, operation: usize, status: u16) -> Counter {
-        self.requests
-            .get_or_create(&RequestLabels {
-                group: group.to_owned(),
-                operation: OPERATIONS[operation],
-                status,
-            })
-            .clone()
+        handle(&self.requests, &RequestLabels::new(group, operation, status))
+    }
+
+    /// Ends the series of what a new snapshot no longer has, so that they do not gather over a process's life.
+    pub(crate) fn retire(&self, before: &Snapshot, now: &Snapshot) {
+        for group in before.groups() {
+            let Some(same) = now.group(&group.name) else {
+                group.meters.forget(self, &group.name);
+                group
+                    .members
+                    .iter()
+                    .for_each(|member| member.meters.forget(member));
+                continue;
+            };
+            for member in &group.members {
+                let Some(same) = same.members.iter().find(|other| other.name == member.name) else {
+                    member.meters.forget(member);
+                    continue;
+                };
+                let kept = |name: &str| same.provider.credentials.iter().any(|other| &*other.name == name);
+                for (place, credential) in member.provider.credentials.iter().enumerate() {
+                    if !kept(&credential.name) {
+                        member.meters.forget_credential(member, place);
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -119,8 +119,7 @@ impl Record {
         target
             .member
             .meters
-            .attempts(&target.member, target.credential_index(), outcome)
-            .inc();
+            .count_attempt(&target.member, target.credential_index(), outcome);
         self.entry.attempts.push(Attempt {
             member: target.member.clone(),
             credential: target.credential_index(),

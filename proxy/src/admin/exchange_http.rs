@@ -1,0 +1,137 @@
+//! The exchange's transport: TLS, a token, one path, strict limits.
+
+use std::convert::Infallible;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use keypool_contract::exchange::ExchangeRequest;
+use keypool_contract::limits::{EXCHANGE_PATH, MAX_DOCUMENT_BYTES};
+use serde::Serialize;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use super::exchange::Exchange;
+use super::identity::Identity;
+use super::listen;
+
+/// The document travels as text within JSON, where its quotes are escaped; advisories stand beside it.
+const MAX_BODY: usize = 2 * MAX_DOCUMENT_BYTES + 1024 * 1024;
+/// How long TLS may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a request's body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Answers the leader until `stop`. Without an identity, connections are closed at once.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    exchange: Arc<Exchange>,
+    identity: Arc<ArcSwapOption<Identity>>,
+    stop: CancellationToken,
+) {
+    listen::accept(listener, stop, |stream, permit| {
+        let (exchange, identity) = (exchange.clone(), identity.clone());
+        async move {
+            connection(stream, exchange, identity).await;
+            drop(permit);
+        }
+    })
+    .await;
+}
+
+async fn connection(stream: TcpStream, exchange: Arc<Exchange>, identity: Arc<ArcSwapOption<Identity>>) {
+    let Some(tls) = identity.load().as_ref().map(|identity| identity.tls.clone()) else {
+        return;
+    };
+    let handshake = TlsAcceptor::from(tls).accept(stream);
+    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await else {
+        return;
+    };
+    let service = service_fn(move |request| {
+        let (exchange, identity) = (exchange.clone(), identity.clone());
+        async move { Ok::<_, Infallible>(answer(request, &exchange, &identity).await) }
+    });
+    // A connection that breaks concerns only its peer. When it ends, a held poll is dropped with it.
+    let _ = listen::http()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    exchange: &Exchange,
+    identity: &ArcSwapOption<Identity>,
+) -> Response<Full<Bytes>> {
+    if !authorised(request.headers(), identity) {
+        return empty(StatusCode::UNAUTHORIZED);
+    }
+    if request.uri().path() != EXCHANGE_PATH || request.method() != Method::POST {
+        return empty(StatusCode::NOT_FOUND);
+    }
+    let request = match read(request.into_body()).await {
+        Ok(request) => request,
+        Err(status) => return empty(status),
+    };
+    match exchange.answer(request).await {
+        Ok(response) => json(StatusCode::OK, &response),
+        Err(stale) => json(StatusCode::CONFLICT, &stale),
+    }
+}
+
+fn authorised(headers: &HeaderMap, identity: &ArcSwapOption<Identity>) -> bool {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return false;
+    };
+    let Some(token) = value.as_bytes().strip_prefix(b"Bearer ") else {
+        return false;
+    };
+    identity
+        .load()
+        .as_ref()
+        .is_some_and(|identity| identity.knows(token))
+}
+
+/// Reads a request. What a parser says may quote a key, so only a status comes out.
+async fn read(body: Incoming) -> Result<ExchangeRequest, StatusCode> {
+    let too_large = |size: u64| usize::try_from(size).map_or(true, |size| size > MAX_BODY);
+    if body.size_hint().exact().is_some_and(too_large) {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect());
+    let bytes = match collected.await {
+        Ok(Ok(collected)) => Zeroizing::new(collected.to_bytes().to_vec()),
+        Ok(Err(_)) => return Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
+    };
+    serde_json::from_slice(&bytes).map_err(|_| StatusCode::BAD_REQUEST)
+}
+
+fn json(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {
+    let Ok(body) = serde_json::to_vec(body) else {
+        return empty(StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn empty(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
