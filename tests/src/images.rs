@@ -15,9 +15,11 @@ use crate::tools;
 pub const PAUSE: &str = "keypool.test/pause:dev";
 /// A shell with busybox and `getent`.
 pub const SHELL: &str = "keypool.test/shell:dev";
-pub const OPERATOR: &str = "keypool.test/operator:dev";
-pub const PROXY: &str = "keypool.test/proxy:dev";
-pub const FAKE_PROVIDER: &str = "keypool.test/fake-provider:dev";
+// The product's images have the names that the chart and the examples give, so
+// that these run as they are.
+pub const OPERATOR: &str = concat!("ghcr.io/keypool/operator:", env!("CARGO_PKG_VERSION"));
+pub const PROXY: &str = concat!("ghcr.io/keypool/proxy:", env!("CARGO_PKG_VERSION"));
+pub const FAKE_PROVIDER: &str = concat!("ghcr.io/keypool/fake-provider:", env!("CARGO_PKG_VERSION"));
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         true => inside(),
     };
     outcome.unwrap_or_else(|error| {
-        say::line(format_args!("{error:?}"));
+        say::line(format_args!("{error:#}"));
         ExitCode::FAILURE
     })
 }
@@ -31,14 +31,18 @@ fn inside() -> anyhow::Result<ExitCode> {
         Some(end) => words.drain(..=end).take(end).collect(),
         None => Vec::new(),
     };
+    let images = images
+        .iter()
+        .map(|name: &String| named(name))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let (program, arguments) = words.split_first().context("no command given")?;
     let runtime = tokio::runtime::Runtime::new()?;
     let world = runtime.block_on(World::start(Level::Cluster))?;
     let node = world
         .node()
         .context("an existing cluster needs no node: unset KEYPOOL_TEST_KUBECONFIG")?;
-    for image in images {
-        runtime.block_on(node.images().add(&named(&image)?))?;
+    for image in &images {
+        runtime.block_on(node.images().add(image))?;
     }
     let programs = tools::KUBECTL.path()?;
     let helm = tools::HELM.path()?;
