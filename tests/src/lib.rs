@@ -11,7 +11,29 @@
 //! | `cluster_` | [`ring::Level::Cluster`] | and a node with kubelet, containerd, Services, DNS |
 //!
 //! A test file of the last three is a list of `async fn(Test) -> anyhow::Result<()>`
-//! and one [`ring!`](crate::ring!) line; see `tests/controller_harness.rs`.
+//! and one [`ring!`](crate::ring!) line; `tests/controller_harness.rs` and
+//! `tests/cluster_harness.rs` use most of what there is:
+//!
+//! ```ignore
+//! keypool_tests::ring!(Cluster: quickstart; alone: without_api_server);
+//!
+//! async fn quickstart(test: Test) -> anyhow::Result<()> {
+//!     let images = test.node()?.images();
+//!     images.add(&Image::operator()?).await?;
+//!     images.add(&Image::proxy()?).await?;
+//!     test.helm()?.install("keypool", "keypool", &[]).await?;
+//!     test.kubectl()?.apply(&manifests).await?;
+//!     let watcher = Watcher::start(Api::namespaced_with(test.client(), test.namespace(), &kind)).await?;
+//!     // The program is on the node's network: Services, pods and names answer.
+//!     python::run(&script, &["http://group.namespace.svc.cluster.local"], &[]).await?;
+//!     let mut scan = Scan::new([("first key", key)]);
+//!     test.scan(&mut scan).await?;
+//!     scan.finish()?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! `keypool-testnode` starts the same cluster for a command, to look around.
 
 pub mod canary;
 pub mod control_plane;
