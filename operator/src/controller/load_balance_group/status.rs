@@ -1,0 +1,277 @@
+//! What a group's status says. Pure, and only from what was applied: what was merely intended proves nothing.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use keypool_contract::document::{DocumentHash, Stamp};
+use keypool_crds::v1alpha1::shared::{PAUSED, RECONCILE_REQUESTED_AT};
+use keypool_crds::v1alpha1::{
+    ConditionType, ConfigError, ConfigStatus, KeySummary, LoadBalanceGroup, LoadBalanceGroupStatus, MemberSummary,
+    Reason,
+};
+
+use super::build::{NextDocument, selector_text};
+use super::{InvalidGroup, ValidatedGroup};
+use crate::conditions::{Check, Conditions};
+use crate::controller::model_provider::ProviderHealth;
+use crate::controller::model_provider::wish::handled;
+use crate::moment::{Moment, Monotonic};
+
+mod available;
+mod fleet;
+mod members;
+mod programmed;
+
+pub use fleet::{Fleet, PodExchange, PodView};
+pub use members::member_states;
+
+/// The document that was written, as far as acknowledgements are measured against it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Desired {
+    /// Which document.
+    pub stamp: Stamp,
+    /// Its name.
+    pub hash: DocumentHash,
+    /// The generation of the document that was the first of the group's current spec.
+    pub spec_since: u64,
+}
+
+impl From<&NextDocument> for Desired {
+    fn from(document: &NextDocument) -> Self {
+        Self {
+            stamp: document.document.stamp.clone(),
+            hash: document.encoded.hash().clone(),
+            spec_since: document.spec_since,
+        }
+    }
+}
+
+/// A child that could not be written, because its name is taken.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Conflict {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What was written for a group.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Applied {
+    /// The document.
+    pub desired: Desired,
+    /// When the leader first knew that the document of the current spec is written.
+    pub spec_written: Monotonic,
+    /// Children whose name is taken.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// What a status is made of.
+#[derive(Clone, Copy)]
+pub struct Observed<'a> {
+    /// The object as read, with its stored status.
+    pub group: &'a LoadBalanceGroup,
+    /// The validation.
+    pub judged: Result<&'a ValidatedGroup, &'a InvalidGroup>,
+    /// Why the build was refused, when it was: [`super::build::build`]'s error.
+    pub refused: Option<&'a Check>,
+    /// What was written last for this group; none before the first time.
+    pub applied: Option<&'a Applied>,
+    /// The pods.
+    pub fleet: &'a Fleet,
+    /// How the providers stand, by UID.
+    pub health: &'a BTreeMap<String, ProviderHealth>,
+    /// The group's root URL for clients.
+    pub endpoint: &'a str,
+    /// Now.
+    pub now: Moment,
+}
+
+/// The status that the object should have.
+pub fn status(observed: &Observed<'_>) -> LoadBalanceGroupStatus {
+    let old = observed.group.status.as_ref();
+    let mut status = match observed.judged {
+        Ok(validated) => served(observed, validated),
+        Err(invalid) => refused(observed, invalid),
+    };
+    status.endpoint = Some(observed.endpoint.to_owned());
+    status.replicas = Some(int(observed.fleet.pods.iter().filter(|pod| !pod.terminating).count()));
+    status.ready_replicas = Some(int(observed.fleet.counted().filter(|pod| pod.ready).count()));
+    status.selector = Some(selector_text(observed.group.metadata.name.as_deref().unwrap_or_default()));
+    status.config = match observed.applied {
+        Some(applied) => Some(config(observed, applied)),
+        None => old.and_then(|old| old.config.clone()),
+    };
+    status.last_handled_reconcile_at =
+        handled(observed.group.metadata.annotations.as_ref(), RECONCILE_REQUESTED_AT);
+    status
+}
+
+/// When the status changes by itself: the end of a wait.
+pub fn next_change(observed: &Observed<'_>) -> Option<Monotonic> {
+    let now = observed.now.monotonic;
+    let waits = observed.applied.map(|applied| programmed::waits(applied, observed.fleet));
+    let health = observed.health.values().filter_map(|health| health.next_change);
+    waits.into_iter().flatten().chain(health).filter(|at| now < *at).min()
+}
+
+fn served(observed: &Observed<'_>, group: &ValidatedGroup) -> LoadBalanceGroupStatus {
+    let old = old_conditions(observed);
+    let stored = |kind| Check::stored(old, kind);
+    let members = member_states(group, observed.health);
+    let accepted = accepted(observed, group);
+    let refs = group.resolved_refs.after(stored(ConditionType::ResolvedRefs));
+    let programmed = observed.applied.map_or_else(
+        || stored(ConditionType::Programmed).unwrap_or_else(not_yet),
+        |applied| programmed::programmed(applied, observed.fleet, old_config(observed), stored(ConditionType::Programmed), observed.now.monotonic),
+    );
+    let available = available::available(group, observed.fleet, observed.health);
+    let members_healthy = available::members_healthy(&members, observed.fleet, observed.now.monotonic);
+    let progress = observed
+        .applied
+        .map_or(programmed::Progress::Pending, |applied| {
+            programmed::progress(applied, observed.fleet, old_config(observed), observed.now.monotonic)
+        });
+    let ready = ready(&accepted, &available, &programmed, progress, stored(ConditionType::Ready));
+    let stalled = (!accepted.holds()).then(|| accepted.clone());
+    let reconciling = (accepted.holds() && progress == programmed::Progress::Pending).then(|| {
+        Check::yes(Reason::Progressing, "the proxies are taking over the current spec")
+    });
+    let conditions = Conditions::new(old, group.generation, observed.now.wall)
+        .put(ConditionType::Accepted, &accepted)
+        .put(ConditionType::ResolvedRefs, &refs)
+        .put(ConditionType::Programmed, &programmed)
+        .put(ConditionType::Available, &available)
+        .put(ConditionType::MembersHealthy, &members_healthy)
+        .put(ConditionType::Ready, &ready)
+        .put_while_true(ConditionType::Reconciling, reconciling.as_ref())
+        .put_while_true(ConditionType::Stalled, stalled.map(|check| Check::yes(check.reason, check.message)).as_ref())
+        .put_while_true(ConditionType::Paused, paused(observed).as_ref());
+    LoadBalanceGroupStatus {
+        observed_generation: Some(group.generation),
+        conditions: conditions.finish(),
+        key_summary: Some(key_summary(group, observed.health)),
+        member_summary: Some(MemberSummary {
+            display: format!("{}/{}", members.iter().filter(|m| members::serves(m.state)).count(), members.len()),
+        }),
+        members,
+        ..LoadBalanceGroupStatus::default()
+    }
+}
+
+/// The object cannot be served as it is written; what was programmed before keeps serving, and what was said of that stands.
+fn refused(observed: &Observed<'_>, invalid: &InvalidGroup) -> LoadBalanceGroupStatus {
+    let old = old_conditions(observed);
+    let mut conditions = Conditions::new(old, invalid.generation, observed.now.wall)
+        .put(ConditionType::Accepted, &invalid.accepted);
+    for kind in [
+        ConditionType::ResolvedRefs,
+        ConditionType::Programmed,
+        ConditionType::Available,
+        ConditionType::MembersHealthy,
+    ] {
+        let before = Check::stored(old, kind).unwrap_or_else(|| {
+            Check::unknown(invalid.accepted.reason, "not judged before the object is accepted")
+        });
+        conditions = conditions.put(kind, &before);
+    }
+    let stalled = Check::yes(invalid.accepted.reason, invalid.accepted.message.clone());
+    let conditions = conditions
+        .put(ConditionType::Ready, &invalid.accepted)
+        .put(ConditionType::Stalled, &stalled)
+        .put_while_true(ConditionType::Paused, paused(observed).as_ref());
+    let before = observed.group.status.clone().unwrap_or_default();
+    LoadBalanceGroupStatus {
+        observed_generation: Some(invalid.generation),
+        conditions: conditions.finish(),
+        key_summary: before.key_summary,
+        members: before.members,
+        member_summary: before.member_summary,
+        ..LoadBalanceGroupStatus::default()
+    }
+}
+
+fn not_yet() -> Check {
+    Check::unknown(Reason::Pending, "nothing has been written for this group yet")
+}
+
+fn accepted(observed: &Observed<'_>, group: &ValidatedGroup) -> Check {
+    if let Some(conflict) = observed.applied.and_then(|applied| applied.conflicts.first()) {
+        return Check::no(
+            Reason::NameConflict,
+            format!(
+                "{} {} exists and does not belong to this group; delete it, or give the group another name. The rest keeps serving.",
+                conflict.kind, conflict.name
+            ),
+        );
+    }
+    observed.refused.unwrap_or(&group.accepted).clone()
+}
+
+/// Accepted, available, and every counted pod runs the current spec. A spec on its way does not unset it at once.
+fn ready(
+    accepted: &Check,
+    available: &Check,
+    programmed: &Check,
+    progress: programmed::Progress,
+    before: Option<Check>,
+) -> Check {
+    if !accepted.holds() || !available.holds() {
+        let cause = if accepted.holds() { available } else { accepted };
+        return Check::no(cause.reason, cause.message.clone());
+    }
+    match progress {
+        programmed::Progress::Done => Check::yes(Reason::Ready, available.message.clone()),
+        programmed::Progress::Pending if before.as_ref().is_some_and(Check::holds) => {
+            Check::yes(Reason::Ready, available.message.clone())
+        }
+        programmed::Progress::Pending | programmed::Progress::Late => {
+            Check::no(programmed.reason, programmed.message.clone())
+        }
+    }
+}
+
+fn paused(observed: &Observed<'_>) -> Option<Check> {
+    let annotations = observed.group.metadata.annotations.as_ref()?;
+    (annotations.get(PAUSED)? == "true").then(|| {
+        Check::yes(
+            Reason::Paused,
+            format!("the annotation {PAUSED} holds this object: no child is written; remove it to go on."),
+        )
+    })
+}
+
+/// Distinct credentials of all members.
+fn key_summary(group: &ValidatedGroup, health: &BTreeMap<String, ProviderHealth>) -> KeySummary {
+    let used = group.valid_providers().filter_map(|provider| health.get(&provider.id.uid));
+    used.flat_map(|health| health.keys.iter().map(|key| key.state)).collect()
+}
+
+fn config(observed: &Observed<'_>, applied: &Applied) -> ConfigStatus {
+    let last_error = programmed::rejections(applied, observed.fleet).next().map(|(_, error)| ConfigError {
+        code: format!("{:?}", error.code),
+        path: error.path.chars().take(512).collect(),
+    });
+    let now = observed.now.monotonic;
+    ConfigStatus {
+        revision: i64::try_from(applied.desired.stamp.generation).unwrap_or(i64::MAX),
+        hash: applied.desired.hash.0.clone(),
+        applied_replicas: int(programmed::acknowledged(applied, observed.fleet, old_config(observed), now).count()),
+        last_error,
+    }
+}
+
+fn old_conditions<'a>(observed: &Observed<'a>) -> &'a [Condition] {
+    observed.group.status.as_ref().map_or(&[], |status| &status.conditions)
+}
+
+fn old_config<'a>(observed: &Observed<'a>) -> Option<&'a ConfigStatus> {
+    observed.group.status.as_ref().and_then(|status| status.config.as_ref())
+}
+
+fn int(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! How a provider's endpoint answers, over all pods.
+//!
+//! A pod tells when its view changes. The endpoint counts as reached when one of the pods that spoke within the last minute
+//! reached it; when nobody spoke, the last word stands, because silence changes no state. One pod's trouble is so told for a
+//! provider that the others do not use at the moment, and outvoted where they do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use keypool_contract::verdict::EndpointState;
+
+use crate::moment::Monotonic;
+
+const FRESH: Duration = Duration::from_secs(60);
+
+/// The last word of every pod, by instance.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct EndpointRecord(BTreeMap<String, (Monotonic, EndpointState)>);
+
+impl EndpointRecord {
+    pub(super) fn say(&mut self, instance: &str, state: EndpointState, learned: Monotonic) {
+        let word = (learned, state);
+        let last = self.0.entry(instance.to_owned()).or_insert(word);
+        *last = word.max(*last);
+    }
+
+    /// The merged word; none when nobody ever spoke.
+    pub(super) fn state(&self, now: Monotonic) -> Option<EndpointState> {
+        let fresh = self.0.values().filter(|(learned, _)| now.since(*learned) <= FRESH);
+        let newest = self.0.values().max();
+        let mut words: Vec<_> = fresh.collect();
+        if words.is_empty() {
+            words.extend(newest);
+        }
+        if words.iter().any(|(_, state)| *state == EndpointState::Reachable) {
+            return Some(EndpointState::Reachable);
+        }
+        words.into_iter().max().map(|(_, state)| *state)
+    }
+
+    /// When a word stops being fresh.
+    pub(super) fn next_change(&self, now: Monotonic) -> Option<Monotonic> {
+        let ends = self.0.values().map(|(learned, _)| *learned + FRESH + Duration::from_millis(1));
+        ends.filter(|end| now < *end).min()
+    }
+
+    /// Drops the words of pods that are gone, once a living one has spoken.
+    pub(super) fn keep_instances(&mut self, live: &BTreeSet<String>) {
+        if self.0.keys().any(|instance| live.contains(instance)) {
+            self.0.retain(|instance, _| live.contains(instance));
+        }
+    }
+}

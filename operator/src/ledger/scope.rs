@@ -1,0 +1,67 @@
+//! What a pod's document holds: what the pod may speak about, and what it is told about.
+
+use std::collections::BTreeMap;
+
+use keypool_contract::Document;
+use keypool_contract::document::{Fingerprint, ProviderUid};
+
+/// The providers of one document with their values' names.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct DocumentScope {
+    providers: BTreeMap<ProviderUid, BTreeMap<Fingerprint, Option<String>>>,
+}
+
+impl DocumentScope {
+    /// Reads it off a document.
+    pub fn of(document: &Document) -> Self {
+        let providers = document.content.providers.iter().map(|(uid, provider)| {
+            let credentials = provider.credentials.iter();
+            let values = credentials.map(|c| (c.fingerprint.clone(), c.quota_group.clone())).collect();
+            (uid.clone(), values)
+        });
+        Self {
+            providers: providers.collect(),
+        }
+    }
+
+    /// Both documents: while a pod changes from one to the next, it may still speak about the first.
+    #[must_use]
+    pub fn or(mut self, other: &Self) -> Self {
+        for (uid, values) in &other.providers {
+            let mine = self.providers.entry(uid.clone()).or_default();
+            for (fingerprint, group) in values {
+                mine.entry(fingerprint.clone()).or_insert_with(|| group.clone());
+            }
+        }
+        self
+    }
+
+    /// Whether the provider is in it.
+    pub fn has_provider(&self, provider: &str) -> bool {
+        self.providers.contains_key(provider)
+    }
+
+    /// Whether the provider is in it with that value.
+    pub fn has(&self, provider: &str, fingerprint: &str) -> bool {
+        self.providers.get(provider).is_some_and(|values| values.contains_key(fingerprint))
+    }
+
+    /// The UIDs of its providers.
+    pub fn providers(&self) -> impl Iterator<Item = &ProviderUid> {
+        self.providers.keys()
+    }
+
+    /// The values that share a limit with this one, itself included.
+    pub(super) fn mates<'a>(&'a self, provider: &str, fingerprint: &'a str) -> Vec<&'a str> {
+        let values = self.providers.get(provider);
+        let group = values.and_then(|values| values.get(fingerprint)).and_then(Option::as_deref);
+        match (values, group) {
+            (Some(values), Some(group)) => values
+                .iter()
+                .filter(|(_, of)| of.as_deref() == Some(group))
+                .map(|(fingerprint, _)| fingerprint.as_str())
+                .collect(),
+            _ => vec![fingerprint],
+        }
+    }
+}
