@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use keypool_dialect::scan::{Scan, Scanner};
+use keypool_dialect::scan::{Scan, ScanError, Scanner};
 
 const KIB: usize = 1024;
 
@@ -22,16 +22,19 @@ fn embedding(size: usize) -> Vec<u8> {
     .into()
 }
 
-fn read(body: &[u8]) -> Scan {
+fn read(body: &[u8]) -> Result<Scan, ScanError> {
     let mut scanner = Scanner::new();
     for frame in body.chunks(16 * KIB) {
-        scanner.push(frame).expect("a valid body");
+        scanner.push(frame)?;
     }
-    scanner.finish().expect("a whole body")
+    scanner.finish()
 }
 
+/// Makes a body of about a size.
+type Body = fn(usize) -> Vec<u8>;
+
 fn scan(criterion: &mut Criterion) {
-    let kinds: [(&str, fn(usize) -> Vec<u8>); 5] = [
+    let kinds: [(&str, Body); 5] = [
         ("prose", |size| {
             chat(
                 "The quick brown fox jumps over the lazy dog, and then it sleeps. ",
@@ -47,6 +50,7 @@ fn scan(criterion: &mut Criterion) {
     for (kind, body) in kinds {
         for size in [KIB, 16 * KIB, 128 * KIB, KIB * KIB] {
             let body = body(size);
+            assert!(read(&body).is_ok(), "the bench measures a valid body");
             group.throughput(Throughput::Bytes(body.len() as u64));
             group.bench_with_input(BenchmarkId::new(kind, size), &body, |bencher, body| {
                 bencher.iter(|| read(black_box(body)));

@@ -38,30 +38,38 @@ pub(super) fn outcome(status: StatusCode, error: &ErrorBody) -> Outcome {
     }
 }
 
-/// A status as a word for logs.
+/// A status as a word for logs: those that occur by themselves, the others by their hundred.
 pub(super) fn code(status: u16) -> &'static str {
+    const NAMED: [(u16, &str); 18] = [
+        (400, "http_400"),
+        (401, "http_401"),
+        (402, "http_402"),
+        (403, "http_403"),
+        (404, "http_404"),
+        (407, "http_407"),
+        (408, "http_408"),
+        (409, "http_409"),
+        (413, "http_413"),
+        (422, "http_422"),
+        (429, "http_429"),
+        (498, "http_498"),
+        (499, "http_499"),
+        (500, "http_500"),
+        (502, "http_502"),
+        (503, "http_503"),
+        (504, "http_504"),
+        (529, "http_529"),
+    ];
+    let named = NAMED.into_iter().find(|(number, _)| *number == status);
+    named.map_or_else(|| hundred(status), |(_, code)| code)
+}
+
+fn hundred(status: u16) -> &'static str {
     match status {
-        400 => "http_400",
-        401 => "http_401",
-        402 => "http_402",
-        403 => "http_403",
-        404 => "http_404",
-        407 => "http_407",
-        408 => "http_408",
-        409 => "http_409",
-        413 => "http_413",
-        422 => "http_422",
-        429 => "http_429",
-        498 => "http_498",
-        499 => "http_499",
         400..500 => "http_4xx",
-        500 => "http_500",
-        502 => "http_502",
-        503 => "http_503",
-        504 => "http_504",
-        520..=527 => "http_52x",
-        529 => "http_529",
-        500..600 => "http_5xx",
+        // What an edge says about its way to the server behind it.
+        520..528 => "http_52x",
+        500..520 | 528..600 => "http_5xx",
         _ => "http_other",
     }
 }
