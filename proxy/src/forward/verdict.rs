@@ -76,11 +76,13 @@ fn about_provider(failure: Failure, target: Target, stop: bool) -> Given {
         Failure::Unanswered(error) => Given::Refusal(unanswered(error, &target, stop)),
         Failure::BrokenOff => Given::Refusal(unanswered(UpstreamError::Lost, &target, stop)),
         Failure::InStream { opening, .. } => Given::Stream { opening, target },
-        Failure::Refused { outcome, .. } if outcome.class == Class::Env => {
-            Given::Refusal(unanswered(UpstreamError::Refused, &target, stop))
-        }
         Failure::Refused { outcome, head, .. } if outcome.class == Class::Invalid || !fit(&head) => {
             Given::Refusal(unanswered(UpstreamError::NotHttp, &target, stop))
+        }
+        Failure::Refused { outcome, .. } if outcome.class == Class::Env => {
+            let (provider, code) = (&target.provider().name, outcome.code);
+            let message = format!("Provider {provider} does not serve this proxy ({code}).");
+            Given::Refusal(Refusal::new(Code::ProviderDown, message).advising(Advice::stop()))
         }
         Failure::Refused {
             outcome,
