@@ -15,7 +15,7 @@ use keypool_tests::wait;
 
 keypool_tests::ring!(
     Api: the_release_installs_upgrades_and_goes, its_pods_are_restricted, the_operator_may_do_what_it_needs_and_no_more,
-    a_list_of_namespaces_is_a_fence, unknown_values_are_refused, secrets_are_fenced_at_admission, people_get_roles_of_their_own,
+    a_watched_namespace_is_a_fence, unknown_values_are_refused, secrets_are_fenced_at_admission, people_get_roles_of_their_own,
     the_demo_provider_is_taken
 );
 
@@ -193,11 +193,11 @@ async fn the_operator_may_do_what_it_needs_and_no_more(test: Test) -> anyhow::Re
     .await
 }
 
-async fn a_list_of_namespaces_is_a_fence(test: Test) -> anyhow::Result<()> {
+async fn a_watched_namespace_is_a_fence(test: Test) -> anyhow::Result<()> {
     install(&test).await?;
     let namespace = format!("{}-served", test.namespace());
     test.create_namespace(&namespace, &[]).await?;
-    let listed = format!("watchNamespaces={{{namespace}}}");
+    let listed = format!("watchNamespace={namespace}");
     let install = [
         "upgrade",
         "--install",
@@ -212,7 +212,7 @@ async fn a_list_of_namespaces_is_a_fence(test: Test) -> anyhow::Result<()> {
     let arguments = ["get", "deployment", "keypool-operator", "-o", "jsonpath={..args}"];
     let arguments = test.kubectl()?.run(&arguments).await?;
     ensure!(
-        arguments.contains(&format!("--watch-namespaces={namespace}")),
+        arguments.contains(&format!("--watch-namespace={namespace}")),
         "{arguments}"
     );
     let operator = format!("system:serviceaccount:{}:keypool-operator", test.namespace());
@@ -239,7 +239,7 @@ async fn unknown_values_are_refused(test: Test) -> anyhow::Result<()> {
         ("image.hash=a", "hash"),
         ("replicas=-1", "replicas"),
         ("image.digest=latest", "digest"),
-        ("watchNamespaces={Team_A}", "watchNamespaces"),
+        ("watchNamespace=Team_A", "watchNamespace"),
     ] {
         let refused = rendered(&test, &[setting]).await.map(|_| ());
         let text = refused.err().map(|error| error.to_string()).unwrap_or_default();

@@ -1,5 +1,5 @@
 {{/*
-What the operator may do with users' objects: once for a ClusterRole, and once for a Role in each of watchNamespaces. A verb that the
+What the operator may do with users' objects: for a ClusterRole, or for a Role in watchNamespace. A verb that the
 operator does not use does not stand here; a test compares this with the API server's audit log.
 */}}
 {{- define "keypool.rules" -}}
