@@ -130,8 +130,8 @@ pub fn error(code: Code, message: &str, param: Option<&str>) -> Bytes {
 pub fn stream_error(at: Position, code: Code, message: &str) -> Bytes {
     let end: &[u8] = match at {
         Position::Boundary => b"",
-        Position::LineEnd => b"\n",
-        Position::InLine => b"\n\n",
+        // After a line one would do, unless its end was a CR: then the first LF belongs to that.
+        Position::LineEnd | Position::InLine => b"\n\n",
     };
     Bytes::from([end, b"data: ", &error(code, message, None), b"\n\n"].concat())
 }
@@ -149,4 +149,161 @@ pub fn model(id: &str) -> Bytes {
 
 fn entry(id: &str) -> serde_json::Value {
     serde_json::json!({"id": id, "object": "model", "created": 0, "owned_by": "keypool"})
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use keypool_contract::ProviderType;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::stream::{End, StreamMachine};
+
+    #[test]
+    fn an_error_has_the_dialects_shape() {
+        let body = error(Code::Limited, "Group \"chat\" cannot serve gpt-4.1 now.", None);
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let expected = json!({"error": {
+            "message": "Group \"chat\" cannot serve gpt-4.1 now.",
+            "type": "rate_limit_error", "code": "no_usable_key", "param": null,
+        }});
+        assert_eq!(body, expected);
+        let body: Value =
+            serde_json::from_slice(&error(Code::DuplicateField, "twice", Some("model"))).unwrap();
+        assert_eq!(
+            (&body["error"]["param"], &body["error"]["type"]),
+            (&json!("model"), &json!("invalid_request_error"))
+        );
+    }
+
+    #[test]
+    fn each_code_has_its_status_and_type() {
+        let cases = [
+            (
+                Code::InvalidRequest,
+                400,
+                "invalid_request",
+                "invalid_request_error",
+            ),
+            (
+                Code::DuplicateField,
+                400,
+                "duplicate_field",
+                "invalid_request_error",
+            ),
+            (
+                Code::UnknownMember,
+                400,
+                "unknown_member",
+                "invalid_request_error",
+            ),
+            (
+                Code::InvalidClientKey,
+                401,
+                "invalid_client_key",
+                "authentication_error",
+            ),
+            (
+                Code::ModelNotAllowed,
+                403,
+                "model_not_allowed",
+                "permission_error",
+            ),
+            (
+                Code::ModelNotFound,
+                404,
+                "model_not_found",
+                "invalid_request_error",
+            ),
+            (
+                Code::UnsupportedPath,
+                404,
+                "unsupported_path",
+                "invalid_request_error",
+            ),
+            (
+                Code::UnsupportedMethod,
+                405,
+                "unsupported_method",
+                "invalid_request_error",
+            ),
+            (
+                Code::RequestTimeout,
+                408,
+                "request_timeout",
+                "invalid_request_error",
+            ),
+            (Code::BodyTooLarge, 413, "body_too_large", "invalid_request_error"),
+            (
+                Code::CompressedBody,
+                415,
+                "compressed_body",
+                "invalid_request_error",
+            ),
+            (
+                Code::HeaderTooLarge,
+                431,
+                "header_too_large",
+                "invalid_request_error",
+            ),
+            (Code::Limited, 429, "no_usable_key", "rate_limit_error"),
+            (Code::QueueFull, 429, "queue_full", "rate_limit_error"),
+            (Code::ClientLimit, 429, "client_limit", "rate_limit_error"),
+            (Code::Internal, 500, "internal", "server_error"),
+            (Code::UpstreamInvalid, 502, "upstream_invalid", "server_error"),
+            (Code::UpstreamCut, 502, "upstream_cut", "server_error"),
+            (
+                Code::NoUsableKey,
+                503,
+                "no_usable_key",
+                "service_unavailable_error",
+            ),
+            (
+                Code::ProviderDown,
+                503,
+                "provider_down",
+                "service_unavailable_error",
+            ),
+            (Code::Draining, 503, "draining", "service_unavailable_error"),
+            (Code::UpstreamTimeout, 504, "upstream_timeout", "server_error"),
+        ];
+        for (code, status, name, kind) in cases {
+            assert_eq!(
+                (code.status().as_u16(), code.as_str(), code.kind()),
+                (status, name, kind)
+            );
+        }
+    }
+
+    #[test]
+    fn a_cut_stream_ends_in_an_error_wherever_it_was_cut() {
+        let whole = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\r\n\r\n";
+        for cut in 0..=whole.len() {
+            let mut machine = StreamMachine::new(ProviderType::OpenAI, None);
+            machine.feed(whole.as_bytes().get(..cut).unwrap(), SystemTime::UNIX_EPOCH);
+            let last = stream_error(
+                machine.position(),
+                Code::UpstreamCut,
+                "the provider's stream broke off",
+            );
+            machine.feed(&last, SystemTime::UNIX_EPOCH);
+            assert!(matches!(machine.finish(), End::Failed(_)), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn lists_models_as_openai_does() {
+        let list: Value = serde_json::from_slice(&models(["chat", "gpt-4.1"])).unwrap();
+        let one: Value = serde_json::from_slice(&model("chat")).unwrap();
+        assert_eq!(
+            one,
+            json!({"id": "chat", "object": "model", "created": 0, "owned_by": "keypool"})
+        );
+        assert_eq!(
+            (&list["object"], &list["data"][0], &list["data"][1]["id"]),
+            (&json!("list"), &one, &json!("gpt-4.1"))
+        );
+    }
 }

@@ -88,3 +88,99 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     let whole = !token.iter().any(|byte| byte.is_ascii_whitespace());
     (scheme.eq_ignore_ascii_case(b"bearer") && separated && whole).then_some(token)
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+    use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<String, ClientKeyError> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(
+                name.parse::<HeaderName>().unwrap(),
+                HeaderValue::from_str(value).unwrap(),
+            );
+        }
+        client_key(&headers).map(|key| String::from_utf8_lossy(key).into_owned())
+    }
+
+    #[test]
+    fn reads_a_clients_key() {
+        use ClientKeyError::{Ambiguous, Malformed, Missing};
+        type Case<'a> = (&'a [(&'a str, &'a str)], Result<&'a str, ClientKeyError>);
+        let cases: &[Case<'_>] = &[
+            (&[("authorization", "Bearer abc")], Ok("abc")),
+            (&[("authorization", "bearer abc")], Ok("abc")),
+            (&[("authorization", "BEARER   abc ")], Ok("abc")),
+            (&[("api-key", "abc")], Ok("abc")),
+            (&[("x-api-key", " abc ")], Ok("abc")),
+            // One SDK sends both.
+            (&[("authorization", "Bearer abc"), ("api-key", "abc")], Ok("abc")),
+            (
+                &[("authorization", "Bearer abc"), ("api-key", "abd")],
+                Err(Ambiguous),
+            ),
+            (
+                &[("authorization", "Bearer abc"), ("authorization", "Bearer abd")],
+                Err(Ambiguous),
+            ),
+            (&[("x-api-key", "a"), ("api-key", "b")], Err(Ambiguous)),
+            (&[], Err(Missing)),
+            (&[("cookie", "key=abc")], Err(Missing)),
+            (&[("authorization", "Basic abc")], Err(Malformed)),
+            (&[("authorization", "Bearer")], Err(Malformed)),
+            (&[("authorization", "Bearer ")], Err(Malformed)),
+            (&[("authorization", "Bearerabc")], Err(Malformed)),
+            (&[("authorization", "Bearer a b")], Err(Malformed)),
+            (&[("authorization", "abc")], Err(Malformed)),
+            (&[("authorization", "")], Err(Malformed)),
+            (&[("api-key", "")], Err(Malformed)),
+            (
+                &[("authorization", "Basic abc"), ("api-key", "abc")],
+                Err(Malformed),
+            ),
+        ];
+        for (pairs, expected) in cases {
+            assert_eq!(
+                read(pairs).as_deref(),
+                expected.as_ref().map(|key| *key),
+                "{pairs:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn puts_a_targets_key_in() {
+        let scheme = scheme(ProviderType::OpenAI);
+        let value = scheme.value(b"sk-1").unwrap();
+        assert_eq!(
+            (scheme.header.as_str(), value.as_bytes()),
+            ("authorization", &b"Bearer sk-1"[..])
+        );
+        assert!(value.is_sensitive());
+        assert!(!format!("{value:?}").contains("sk-1"));
+        assert!(scheme.value(b"a\nb").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_put_in_is_read(key in "[!-~]{1,60}") {
+            let scheme = scheme(ProviderType::OpenAICompatible);
+            let mut headers = HeaderMap::new();
+            headers.insert(scheme.header.clone(), scheme.value(key.as_bytes()).unwrap());
+            prop_assert_eq!(client_key(&headers), Ok(key.as_bytes()));
+        }
+
+        #[test]
+        fn never_panics(value in prop::collection::vec(any::<u8>(), 0..20)) {
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                let mut headers = HeaderMap::new();
+                headers.insert(AUTHORIZATION, value);
+                let _ = client_key(&headers);
+            }
+        }
+    }
+}

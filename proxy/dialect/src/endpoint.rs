@@ -129,3 +129,112 @@ fn is_plain(path: &str) -> bool {
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:@!$&'()*+,;=".contains(&byte))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
+
+    use super::*;
+
+    #[test]
+    fn joins_base_and_suffix() {
+        let cases = [
+            (
+                "https://api.openai.com/v1",
+                "https://api.openai.com/v1/models",
+                "api.openai.com",
+                443,
+            ),
+            (
+                "https://api.openai.com/v1/",
+                "https://api.openai.com/v1/models",
+                "api.openai.com",
+                443,
+            ),
+            ("http://vllm:8000", "http://vllm:8000/models", "vllm", 8000),
+            ("http://vllm", "http://vllm/models", "vllm", 80),
+            ("http://[::1]:8000/", "http://[::1]:8000/models", "[::1]", 8000),
+            (
+                "https://h.example/a/b@c:d/v1",
+                "https://h.example/a/b@c:d/v1/models",
+                "h.example",
+                443,
+            ),
+        ];
+        for (base, joined, host, port) in cases {
+            let endpoint = Endpoint::parse(base).unwrap();
+            assert_eq!(endpoint.uri("/models").unwrap().to_string(), joined);
+            assert_eq!((endpoint.host(), endpoint.port()), (host, port));
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_base() {
+        let cases = [
+            ("", EndpointError::NotAbsolute),
+            ("api.openai.com/v1", EndpointError::NotAbsolute),
+            ("api.openai.com", EndpointError::NotAbsolute),
+            ("/v1", EndpointError::NotAbsolute),
+            ("https://", EndpointError::NotAbsolute),
+            ("https:///v1", EndpointError::NotAbsolute),
+            ("ftp://host/v1", EndpointError::Scheme),
+            ("https://user:secret@host/v1", EndpointError::UserInfo),
+            ("https://user@host/v1", EndpointError::UserInfo),
+            ("https://host/v1?a=b", EndpointError::Query),
+            ("https://host/v1#x", EndpointError::Query),
+            ("https://host/v1//x", EndpointError::Path),
+            ("https://host//", EndpointError::Path),
+            ("https://host/../v1", EndpointError::Path),
+            ("https://host/./v1", EndpointError::Path),
+            ("https://host/a%2fb", EndpointError::Path),
+            ("https://host/a\\b", EndpointError::Path),
+        ];
+        for (url, error) in cases {
+            let found = Endpoint::parse(url);
+            assert!(
+                found
+                    .as_ref()
+                    .is_err_and(|found| *found == error || *found == EndpointError::NotAbsolute),
+                "{url}: {found:?}"
+            );
+        }
+        let endpoint = Endpoint::parse("https://host/v1").unwrap();
+        for suffix in [
+            "",
+            "models",
+            "//evil.example",
+            "/a/../b",
+            "/a?b",
+            "/a#b",
+            "/a b",
+            "/@evil",
+            "/a\r\nb",
+        ] {
+            let joined = endpoint.uri(suffix);
+            let stays = joined.as_ref().is_ok_and(|uri| uri.host() == Some("host"));
+            assert!(joined.is_err() || stays, "{suffix:?}: {joined:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn nothing_joined_changes_the_authority(
+            base in prop_oneof!["https?://[a-z0-9.:@\\[\\]-]{1,20}[/a-z@:.%?#\\\\-]{0,20}", ".{0,30}"],
+            suffix in prop_oneof!["[/a-z@:.%?#\\\\ -]{0,20}", ".{0,20}", prop::sample::select(vec!["/models".to_owned()])],
+            slash in any::<bool>(),
+        ) {
+            let suffix = if slash { format!("/{suffix}") } else { suffix };
+            let Ok(endpoint) = Endpoint::parse(&base) else { return Ok(()) };
+            let Ok(uri) = endpoint.uri(&suffix) else { return Ok(()) };
+            prop_assert_eq!(uri.authority(), Some(endpoint.authority()));
+            prop_assert_eq!(uri.scheme(), Some(endpoint.scheme()));
+            prop_assert!(uri.path().ends_with(&suffix) && uri.query().is_none());
+            // Reading it again, as a client library would, leads to the same place.
+            let again: Uri = uri.to_string().parse().unwrap();
+            prop_assert_eq!(again.authority(), Some(endpoint.authority()));
+            prop_assert!(!uri.path().contains("//") && !uri.path().contains("/../") && !uri.path().contains('%'));
+        }
+    }
+}

@@ -103,3 +103,62 @@ fn hex(digit: u8) -> Option<u8> {
         .to_digit(16)
         .and_then(|value| u8::try_from(value).ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_its_operations_and_no_other() {
+        use Operation::{ChatCompletions, Embeddings, Model, Models};
+        let model = |id: &str| Ok(Model(id.to_owned()));
+        let method = |allow| Err(Unsupported::Method { allow });
+        let path = Err(Unsupported::Path);
+        let cases: &[(&str, &str, Result<Operation, Unsupported>)] = &[
+            ("POST", "/v1/chat/completions", Ok(ChatCompletions)),
+            ("POST", "/v1/embeddings", Ok(Embeddings)),
+            ("GET", "/v1/models", Ok(Models)),
+            ("GET", "/v1/models/gpt-4.1", model("gpt-4.1")),
+            (
+                "GET",
+                "/v1/models/meta-llama/Llama-4",
+                model("meta-llama/Llama-4"),
+            ),
+            (
+                "GET",
+                "/v1/models/meta-llama%2FLlama-4",
+                model("meta-llama/Llama-4"),
+            ),
+            ("GET", "/v1/models/caf%C3%A9", model("café")),
+            ("GET", "/v1/chat/completions", method("POST")),
+            ("PUT", "/v1/embeddings", method("POST")),
+            ("DELETE", "/v1/models/gpt-4.1", method("GET")),
+            ("POST", "/v1/models", method("GET")),
+            ("GET", "/v1/models/", path.clone()),
+            ("GET", "/v1/models/a%00b", path.clone()),
+            ("GET", "/v1/models/a%0ab", path.clone()),
+            ("GET", "/v1/models/%ff", path.clone()),
+            ("GET", "/v1/models/%4", path.clone()),
+            ("GET", "/v1/models/%zz", path.clone()),
+            ("POST", "/v1/chat/completions/", path.clone()),
+            ("POST", "/v1//chat/completions", path.clone()),
+            ("POST", "//v1/chat/completions", path.clone()),
+            ("POST", "/v1/./chat/completions", path.clone()),
+            ("POST", "/v1/x/../chat/completions", path.clone()),
+            ("POST", "/v1/chat%2fcompletions", path.clone()),
+            ("POST", "/V1/chat/completions", path.clone()),
+            ("POST", "/chat/completions", path.clone()),
+            ("POST", "/v1/completions", path.clone()),
+            ("POST", "/v1/responses", path.clone()),
+            ("POST", "/v1", path.clone()),
+            ("GET", "/", path.clone()),
+            ("GET", "", path.clone()),
+            ("POST", "v1/chat/completions", path.clone()),
+            ("POST", "/v1/chat/completions?x", path),
+        ];
+        for (name, path, expected) in cases {
+            let method: Method = name.parse().unwrap();
+            assert_eq!(Operation::recognise(&method, path), *expected, "{name} {path}");
+        }
+    }
+}
