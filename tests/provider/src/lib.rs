@@ -20,6 +20,7 @@
 //! control API.
 
 pub mod client;
+mod clock;
 mod completion;
 mod control;
 mod digest;
@@ -27,6 +28,7 @@ mod fake;
 mod gzip;
 mod keys;
 mod limits;
+pub mod load;
 mod options;
 mod provider;
 mod record;
@@ -35,6 +37,7 @@ mod rulebook;
 pub mod scenario;
 mod score;
 mod serve;
+mod stamp;
 mod template;
 mod tls;
 mod vendor;

@@ -45,7 +45,7 @@ pub enum Answers {
     #[default]
     Derived,
     /// The same bytes for everybody and the request body is not read as JSON: for benchmarks. A stream is answered when the
-    /// first KiB of the body says `"stream":true`.
+    /// the beginning or the end of the body says `"stream":true`.
     Fixed,
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Step {
     Wait(Duration),
     /// These bytes.
     Send(Bytes),
+    /// This event, with the time of its sending.
+    SendStamped(Bytes),
     /// Let what was sent leave before going on.
     Flush,
     /// End here, in this way.
@@ -32,6 +34,8 @@ pub(crate) struct Pace {
     pub(crate) cadence: Latency,
     /// Parts need not leave one by one.
     pub(crate) together: bool,
+    /// Parts get the time of their sending.
+    pub(crate) stamp: bool,
     /// For the draws.
     pub(crate) seed: u64,
 }
@@ -53,7 +57,12 @@ pub(crate) fn steps(parts: &[Bytes], pace: &Pace, cut: Option<&Cut>) -> VecDeque
         }
         let room = offset.map_or(u64::MAX, |offset| offset - sent);
         let len = room.min(part.len() as u64);
-        steps.push_back(Step::Send(part.slice(..len as usize)));
+        let part = part.slice(..len as usize);
+        steps.push_back(if pace.stamp {
+            Step::SendStamped(part)
+        } else {
+            Step::Send(part)
+        });
         sent += len;
     }
     if let (Some(_), Some(cut)) = (offset, cut)

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
+use memchr::memmem;
 
 use crate::completion::Chat;
 use crate::request::Ask;
@@ -40,16 +41,24 @@ impl FixedAnswers {
     }
 }
 
-/// Whether a body asks for a stream, told without reading it as JSON: by its first KiB.
-pub(crate) fn asks_for_stream(head: &[u8]) -> bool {
-    let head = &head[..head.len().min(1024)];
-    let Some(at) = head.windows(8).position(|w| w == b"\"stream\"") else {
+/// Whether a body asks for a stream, told without reading it as JSON: by its ends, where clients put the member.
+pub(crate) fn asks_for_stream(body: &[u8]) -> bool {
+    let (head, tail) = (
+        &body[..body.len().min(1024)],
+        &body[body.len().saturating_sub(64)..],
+    );
+    says_stream(head) || says_stream(tail)
+}
+
+fn says_stream(text: &[u8]) -> bool {
+    let Some(at) = memmem::find(text, b"\"stream\"") else {
         return false;
     };
-    let value = head[at + 8..]
+    let value = &text[at + 8..];
+    let start = value
         .iter()
-        .position(|b| !matches!(b, b' ' | b':' | b'\n' | b'\r' | b'\t'));
-    value.is_some_and(|start| head[at + 8 + start..].starts_with(b"true"))
+        .position(|byte| !matches!(byte, b' ' | b':' | b'\n' | b'\r' | b'\t'));
+    start.is_some_and(|start| value[start..].starts_with(b"true"))
 }
 
 #[cfg(test)]
@@ -57,9 +66,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_is_told_by_the_first_bytes() {
+    fn a_stream_is_told_by_the_ends_of_a_body() {
         assert!(asks_for_stream(br#"{"model":"m","stream":true,"messages":[]}"#));
         assert!(asks_for_stream(br#"{"stream" : true}"#));
+        let long = format!(r#"{{"messages":["{}"],"stream":true}}"#, "x".repeat(5000));
+        assert!(asks_for_stream(long.as_bytes()));
         assert!(!asks_for_stream(br#"{"stream":false}"#));
         assert!(!asks_for_stream(b"{}"));
     }

@@ -63,6 +63,7 @@ impl Quick {
                 .and_then(|stream| stream.cadence)
                 .unwrap_or(Latency::Fixed(0.0)),
             together: stream.is_some_and(|stream| stream.together),
+            stamp: stream.is_some_and(|stream| stream.stamp),
             seed: self.0.scenario.seed,
         }
     }

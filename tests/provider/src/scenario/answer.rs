@@ -61,6 +61,8 @@ pub struct Stream {
     pub together: bool,
     /// Line ends of two bytes.
     pub crlf: bool,
+    /// The send time inside each event, for benchmarks (`load --stamped`). The bytes then differ each time.
+    pub stamp: bool,
     /// A comment line before each event.
     pub comments: bool,
     /// An error event after so many events (0: as the first), then the end.

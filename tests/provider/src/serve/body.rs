@@ -14,6 +14,7 @@ use crate::limits::Ticket;
 use crate::record::Outcome;
 use crate::scenario::CutHow;
 use crate::score::Step;
+use crate::{clock, stamp};
 
 /// A body that hyper polls.
 #[derive(Debug)]
@@ -79,6 +80,10 @@ impl Player {
                     if !bytes.is_empty() {
                         return Poll::Ready(Some(bytes));
                     }
+                }
+                Some(Step::SendStamped(event)) => {
+                    self.steps
+                        .push_front(Step::Send(stamp::stamped(&event, clock::now_ns())));
                 }
                 Some(Step::Flush) => {
                     // hyper flushes when a body has nothing at the moment.

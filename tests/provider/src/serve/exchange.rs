@@ -58,8 +58,8 @@ impl Line {
         });
         let mut trace = Watched::new(trace, self.wire.clone());
         if let Some(quick) = self.provider.quick(&head) {
-            let first = drain(body).await?;
-            return Ok(quick.answer(&first, |steps| ReplyBody::scored(steps, None, trace, None)));
+            let frames = drain(body).await?;
+            return Ok(quick.answer(&frames, |steps| ReplyBody::scored(steps, None, trace, None)));
         }
         let body = collect(body).await?;
         trace.note(|entry| describe_body(entry, &body));
@@ -116,6 +116,7 @@ impl Line {
             first: answer.first_event.unwrap_or_default(),
             cadence: stream.cadence.unwrap_or_default(),
             together: stream.together,
+            stamp: stream.stamp,
             seed: plan.seed ^ trace.seq(),
         };
         let cut = answer.cut.as_ref();
@@ -182,27 +183,29 @@ async fn collect(mut body: Incoming) -> Result<Bytes, NoAnswer> {
     Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
-/// The first frame; the rest is read and forgotten.
-async fn drain(mut body: Incoming) -> Result<Bytes, NoAnswer> {
-    let mut first = Bytes::new();
+/// The first and the last frame; what is between is read and forgotten.
+async fn drain(mut body: Incoming) -> Result<[Bytes; 2], NoAnswer> {
+    let (mut first, mut last) = (Bytes::new(), Bytes::new());
     while !body.is_end_stream() {
         let Some(frame) = body.frame().await else { break };
         let Ok(data) = frame?.into_data() else { continue };
         if first.is_empty() {
             first = data;
+        } else {
+            last = data;
         }
     }
-    Ok(first)
+    Ok([first, last])
 }
 
 impl provider::Quick {
     fn answer(
         &self,
-        body: &[u8],
+        frames: &[Bytes],
         stream: impl FnOnce(std::collections::VecDeque<Step>) -> ReplyBody,
     ) -> Response<ReplyBody> {
         let fixed = self.fixed();
-        if provider::asks_for_stream(body) {
+        if frames.iter().any(|frame| provider::asks_for_stream(frame)) {
             let steps = steps(&fixed.events, &self.pace(), None);
             return head(200, fixed.event_headers.clone(), stream(steps));
         }
