@@ -220,6 +220,3 @@ impl Balancer {
         })
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -174,6 +174,3 @@ impl Breaker {
         self.window.clear();
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,7 +2,7 @@
 //!
 //! A vendor's hint is a floor, within [0.25 s, `max`]: some are nonsense (0, 86400, a weekly window), and live traffic tests again. Without
 //! one the first rest is `initial`, doubling up to `max` while trials fail. A hint that proves too short grows as well, from its
-//! lower bound. Jitter only adds, so that no one comes before the vendor said and not all come at once.
+//! lower bound up to `initial`: then it is worth no more than none. Jitter only adds, so that no one comes before the vendor said and not all come at once.
 
 use std::time::Duration;
 
@@ -35,9 +35,8 @@ pub(crate) fn span(limits: CooldownConfig, hint: Option<Duration>, credit: bool,
     let longest = limits.max.max(SHORTEST);
     let base = match hint {
         Some(hint) => {
-            return hint
-                .max(doubled(SHORTEST, strikes, longest))
-                .clamp(SHORTEST, longest);
+            let least = doubled(SHORTEST, strikes, limits.initial);
+            return hint.max(least).clamp(SHORTEST, longest);
         }
         None if credit => limits.initial.max(CREDIT_INITIAL),
         None => limits.initial,
@@ -65,7 +64,7 @@ mod tests {
     #[test]
     fn spans() {
         let ms = Duration::from_millis;
-        let table: [(&str, Option<Duration>, bool, u32, Duration); 14] = [
+        let table: [(&str, Option<Duration>, bool, u32, Duration); 15] = [
             ("no hint", None, false, 0, ms(60_000)),
             ("second", None, false, 1, ms(120_000)),
             ("fifth meets the cap", None, false, 4, ms(900_000)),
@@ -83,6 +82,7 @@ mod tests {
             ),
             ("zero", Some(Duration::ZERO), false, 0, ms(250)),
             ("zero proves too short", Some(Duration::ZERO), false, 3, ms(2_000)),
+            ("zero for ever", Some(Duration::ZERO), false, u32::MAX, ms(60_000)),
             ("a day", Some(ms(86_400_000)), false, 0, ms(900_000)),
             ("absurd", Some(Duration::MAX), false, u32::MAX, ms(900_000)),
             ("absurd for credit", Some(Duration::MAX), true, 0, ms(900_000)),

@@ -135,6 +135,3 @@ impl Attempts {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

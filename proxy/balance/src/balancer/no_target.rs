@@ -1,14 +1,18 @@
 //! Why nothing can serve: each credential of the eligible members under its mildest cause.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{Balancer, Request};
 use crate::attempts::Attempts;
 use crate::gate::Gate;
 use crate::no_target::NoTarget;
-use crate::provider::{Provider, rests_on_the_way};
-use crate::rest::{Kind, Phase};
+use crate::provider::{BreakerAt, Provider, rests_on_the_way};
+use crate::rest::{Kind, Phase, Rest};
 use crate::time::Time;
+
+/// When a trial that is under way may be decided: for the answer's `Retry-After` only.
+const TRIAL_TAKES: Duration = Duration::from_secs(1);
 
 /// What keeps a credential from serving, the mildest first: a credential that several members use counts once.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -35,8 +39,16 @@ impl Balancer {
             let Some(provider) = self.providers.get(member.provider) else {
                 continue;
             };
-            for credential in 0..provider.credentials.len() {
-                let (cause, back) = if config.weight == 0 {
+            let mut serves = vec![false; provider.credentials.len()];
+            let candidates = provider
+                .lanes
+                .get(member.lane)
+                .map_or(&[][..], |lane| &lane.candidates);
+            for candidate in candidates {
+                serves[candidate.credential] = config.weight > 0;
+            }
+            for (credential, serves) in serves.into_iter().enumerate() {
+                let (cause, back) = if !serves {
                     (Cause::Disabled, None)
                 } else {
                     cause(provider, credential, member.lane, attempts, now)
@@ -71,67 +83,79 @@ impl Balancer {
 fn cause(
     provider: &Provider,
     credential: usize,
-    lane_index: usize,
+    lane: usize,
     attempts: &Attempts,
     now: Time,
 ) -> (Cause, Option<Time>) {
-    let Some(lane) = provider.lanes.get(lane_index) else {
-        return (Cause::Disabled, None);
-    };
     let Some(place) = provider.credentials.get(credential) else {
         return (Cause::Disabled, None);
     };
-    if !lane
-        .candidates
-        .iter()
-        .any(|candidate| candidate.credential == credential)
-    {
-        return (Cause::Disabled, None);
-    }
-    let (mut heaviest, mut back) = (None, now);
-    for rest in rests_on_the_way(place.key, place.quota, lane_index)
+    let mut heaviest = None;
+    let mut back = now;
+    for rest in rests_on_the_way(place.key, place.quota, lane)
         .into_iter()
         .filter_map(|at| provider.rest(at))
     {
-        if rest.gate() != Gate::Block {
+        let Some((cause, end)) = rest_cause(rest, now) else {
             continue;
-        }
-        let (cause, end) = match (rest.phase(), rest.kind()) {
-            (Phase::Resting { .. }, Some(Kind::Invalid)) => return (Cause::Invalid, None),
-            (Phase::Resting { until, .. }, kind) => {
-                let cause = match kind {
-                    Some(Kind::Credit) => Cause::Exhausted,
-                    Some(Kind::RateLimited) => Cause::RateLimited,
-                    _ => Cause::Refused,
-                };
-                (cause, rest.early_trial_at(now).unwrap_or(until))
-            }
-            (phase, _) => (Cause::OnTrial, phase.deadline().unwrap_or(now)),
         };
+        if cause == Cause::Invalid {
+            return (cause, None);
+        }
         heaviest = heaviest.max(Some(cause));
         back = back.max(end);
     }
-    if let Some(cause) = heaviest {
-        return (cause, Some(back.max(breaker_back(provider, lane_index, now))));
-    }
-    if provider.breaker_gate(lane_index) == Gate::Block {
-        return (Cause::ProviderDown, Some(breaker_back(provider, lane_index, now)));
-    }
-    let id = provider.keys.get(place.key).map(|key| key.id);
-    if attempts
+    let id = provider
+        .lanes
+        .get(lane)
+        .map(|lane| lane.id)
+        .zip(provider.keys.get(place.key).map(|key| key.id));
+    let tried = attempts
         .tried
         .iter()
-        .any(|tried| tried.lane == lane.id && Some(tried.key) == id)
-    {
-        return (Cause::Tried, Some(now));
+        .any(|tried| Some((tried.lane, tried.key)) == id);
+    let broken = [BreakerAt::Endpoint, BreakerAt::Lane(lane)]
+        .into_iter()
+        .filter_map(|at| provider.breaker(at))
+        .filter(|breaker| breaker.gate() == Gate::Block);
+    for breaker in broken {
+        let (cause, end) = match breaker.open_until() {
+            Some(until) => (Cause::ProviderDown, until),
+            None => (Cause::OnTrial, trial_end(breaker.deadline(), now)),
+        };
+        // A key's own trouble is told before its provider's.
+        heaviest = heaviest.or(Some(cause));
+        back = back.max(end);
     }
-    (Cause::OnTrial, Some(now))
+    (
+        heaviest.unwrap_or(if tried { Cause::Tried } else { Cause::OnTrial }),
+        Some(back),
+    )
 }
 
-fn breaker_back(provider: &Provider, lane: usize, now: Time) -> Time {
-    let of_lane = provider.lanes.get(lane).and_then(|lane| lane.breaker.deadline());
-    [provider.breaker.deadline(), of_lane]
-        .into_iter()
-        .flatten()
-        .fold(now, Time::max)
+fn rest_cause(rest: &Rest, now: Time) -> Option<(Cause, Time)> {
+    if rest.gate() != Gate::Block {
+        return None;
+    }
+    let (until, early) = match rest.phase() {
+        Phase::Resting { until, early } => (until, early),
+        phase => return Some((Cause::OnTrial, trial_end(phase.deadline(), now))),
+    };
+    let cause = match rest.kind() {
+        Some(Kind::Invalid) => Cause::Invalid,
+        Some(Kind::Credit) => Cause::Exhausted,
+        Some(Kind::RateLimited) => Cause::RateLimited,
+        Some(Kind::Refused) | None => Cause::Refused,
+    };
+    let end = match early {
+        Some(lease) => trial_end(Some(lease.until.min(until)), now),
+        None => rest.early_trial_at(now).unwrap_or(until),
+    };
+    Some((cause, end))
+}
+
+/// A trial tells something long before its lease ends, as a rule.
+fn trial_end(lease: Option<Time>, now: Time) -> Time {
+    let soon = now.after(TRIAL_TAKES);
+    lease.map_or(soon, |lease| lease.min(soon))
 }

@@ -1,0 +1,24 @@
+//! The balancer from outside: what its users can rely on.
+
+#[path = "balance/advice.rs"]
+mod advice;
+#[path = "balance/auth.rs"]
+mod auth;
+#[path = "balance/breaker.rs"]
+mod breaker;
+#[path = "balance/cooldown.rs"]
+mod cooldown;
+#[path = "balance/health.rs"]
+mod health;
+#[path = "balance/history.rs"]
+mod history;
+#[path = "balance/nothing.rs"]
+mod nothing;
+#[path = "balance/retry.rs"]
+mod retry;
+#[path = "balance/shares.rs"]
+mod shares;
+#[path = "balance/update.rs"]
+mod update;
+#[path = "balance/world.rs"]
+mod world;
