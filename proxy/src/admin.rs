@@ -20,3 +20,6 @@ pub use identity::{Identity, IdentityError};
 pub(crate) use exchange_http::serve as serve_exchange;
 pub(crate) use health::serve as serve_health;
 pub(crate) use key_metrics::KeyMetrics;
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
 //! The command line.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Parser;
@@ -26,12 +28,12 @@ pub(crate) struct Args {
     /// Where clients are served.
     #[arg(long, value_name = "ADDR", default_value_t = any(CLIENT_PORT))]
     listen: SocketAddr,
-    /// Where health and metrics are served.
-    #[arg(long, value_name = "ADDR", default_value_t = any(HEALTH_PORT))]
-    health: SocketAddr,
-    /// Where the operator is served.
-    #[arg(long, value_name = "ADDR", default_value_t = any(EXCHANGE_PORT))]
-    exchange: SocketAddr,
+    /// Where health and metrics are served; none for nowhere.
+    #[arg(long, value_name = "ADDR", default_value_t = Place(Some(any(HEALTH_PORT))))]
+    health: Place,
+    /// Where the operator is served; none for nowhere.
+    #[arg(long, value_name = "ADDR", default_value_t = Place(Some(any(EXCHANGE_PORT))))]
+    exchange: Place,
     /// Connect to ADDRESS for HOST and PORT, as curl does. May be repeated.
     #[arg(long, value_name = "HOST:PORT:ADDRESS")]
     resolve: Vec<Override>,
@@ -46,9 +48,40 @@ pub(crate) struct Args {
     pub(crate) log: String,
 }
 
-/// All addresses of both families.
+/// An address, or nowhere.
+#[derive(Clone, Copy, Debug)]
+struct Place(Option<SocketAddr>);
+
+impl FromStr for Place {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self(None)),
+            address => address
+                .parse()
+                .map(|at| Self(Some(at)))
+                .map_err(|_| "an address with its port, or none"),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("none"),
+        }
+    }
+}
+
+/// All addresses of both families; of IPv4 alone on a machine that has no other.
 fn any(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))
+    let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+    match UdpSocket::bind(both) {
+        Ok(_) => SocketAddr::new(both.ip(), port),
+        Err(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+    }
 }
 
 fn sink(text: &str) -> Result<Sink, &'static str> {
@@ -64,8 +97,8 @@ impl From<Args> for Options {
     fn from(args: Args) -> Self {
         Self {
             clients: args.listen,
-            health: Some(args.health),
-            exchange: Some(args.exchange),
+            health: args.health.0,
+            exchange: args.exchange.0,
             source: Source::Directory(Directory::new(args.config)),
             resolve: args.resolve,
             access_log: args.access_log,
@@ -92,15 +125,20 @@ mod tests {
             "none",
             "--resolve",
             "a.example:443:10.0.0.1",
+            "--exchange",
+            "none",
         ];
         let options = Options::from(Args::try_parse_from(args).unwrap());
         assert_eq!(options.access_log, Sink::None);
         assert_eq!(options.resolve.len(), 1);
         assert_eq!(options.drain_limit, Duration::from_secs(300));
+        assert_eq!(options.exchange, None);
+        assert_eq!(options.health.map(|at| at.port()), Some(HEALTH_PORT));
         for bad in [
             ["--access-log", ""],
             ["--resolve", "a"],
             ["--listen", "nowhere"],
+            ["--health", "nowhere"],
             ["--drain-limit", "-1"],
         ] {
             assert!(

@@ -15,3 +15,6 @@ mod source;
 pub use directory::Directory;
 pub use intake::{Decision, Intake, Origin};
 pub use source::Source;
+
+#[cfg(test)]
+mod tests;

@@ -209,6 +209,8 @@ impl Pool {
     pub(crate) async fn keep_time(self: Arc<Self>) {
         let mut changes = self.changes();
         loop {
+            // Before looking: what changes from here on ends the wait below.
+            changes.borrow_and_update();
             let wait = {
                 let now = self.now();
                 let mut state = self.state.lock();
@@ -218,7 +220,6 @@ impl Pool {
                     balanced.balancer.next_deadline().map(|at| at.since(now))
                 })
             };
-            changes.borrow_and_update();
             // A deadline that has passed and is still there must not become a busy loop.
             let wait = wait
                 .unwrap_or(Duration::from_secs(60))
@@ -249,3 +250,6 @@ fn translated(group: &Group, current: &Snapshot, request: Request) -> Option<Req
         streamed: request.streamed,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,3 +35,6 @@ impl Telemetry {
         Record::new(self.clone(), arrived, SystemTime::now())
     }
 }
+
+#[cfg(test)]
+mod tests;

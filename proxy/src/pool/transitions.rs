@@ -26,8 +26,7 @@ impl Pool {
         for provider in health {
             for credential in provider.credentials {
                 let key = (provider.uid.clone(), credential.fingerprint.clone());
-                let before = known.get(&key).copied();
-                if before.is_some_and(|before| before != credential.state) {
+                if let Some(before) = known.get(&key).filter(|before| **before != credential.state) {
                     tracing::info!(
                         provider = self.provider_name(&provider.uid),
                         credential = &*credential.name,

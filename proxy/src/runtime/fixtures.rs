@@ -125,6 +125,10 @@ pub(crate) fn encode(document: &Document) -> Encoded {
 }
 
 pub(crate) fn compile(document: &Document) -> Arc<Snapshot> {
+    compile_with(document, &Metrics::new())
+}
+
+pub(crate) fn compile_with(document: &Document, metrics: &Arc<Metrics>) -> Arc<Snapshot> {
     let id = SnapshotId::of(document, &encode(document));
-    Arc::new(Snapshot::compile(id, document, None, &Metrics::new()).unwrap())
+    Arc::new(Snapshot::compile(id, document, None, metrics).unwrap())
 }
