@@ -21,9 +21,9 @@ pub struct Args {
     /// Name of this instance in the Lease and in Events.
     #[arg(long, env = "POD_NAME", default_value = "keypool-operator")]
     pub instance: String,
-    /// Namespaces to serve, separated by commas; all where it is left out.
-    #[arg(long, env = "KEYPOOL_WATCH_NAMESPACES", value_delimiter = ',')]
-    pub watch_namespaces: Vec<String>,
+    /// The one namespace to serve; all where it is left out.
+    #[arg(long, env = "KEYPOOL_WATCH_NAMESPACE")]
+    pub watch_namespace: Option<String>,
     /// Only Secrets that carry `keypool.dev/allowed-hosts` may be used.
     #[arg(long)]
     pub require_allowed_hosts: bool,

@@ -5,3 +5,9 @@
 
 pub mod load_balance_group;
 pub mod model_provider;
+
+pub mod context;
+pub mod drive;
+pub mod error;
+pub mod survey;
+pub mod watches;

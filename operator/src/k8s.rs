@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod clients;
 pub mod events;
+pub mod identity;
 pub mod lease;
 pub mod read;
 pub mod watch;

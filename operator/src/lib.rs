@@ -4,6 +4,7 @@
 //! clock and no randomness (`material` makes that), and is the same in the cluster, in local mode and in tests.
 
 pub mod args;
+pub mod clock;
 pub mod conditions;
 pub mod controller;
 pub mod fleet;

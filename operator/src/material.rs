@@ -113,6 +113,35 @@ impl Rendered {
             }),
         }
     }
+
+    /// What an exchange with the pods needs, where all of it is there.
+    pub fn exchange_parts(&self) -> Option<(&StoredDocument, &Zeroizing<String>, &ExchangeCertificate)> {
+        Some((self.document.as_ref()?, self.token.as_ref()?, self.certificate.as_ref()?))
+    }
+}
+
+/// What stands under the client Secret's name.
+#[derive(Clone, Debug)]
+pub enum ClientSecret {
+    /// The group has no generated key.
+    NotWanted,
+    /// An object that is not the group's. No key is made: it could not be handed out, and every pass would make another one.
+    Taken,
+    /// Nothing, or a Secret of the group's without a usable key.
+    Missing,
+    /// The generated key.
+    Holds(Secret),
+}
+
+impl ClientSecret {
+    /// Judges what was read. `generated` is the group's wish; `ours` tells whether a Secret that is there belongs to the group.
+    pub fn of(generated: bool, found: Option<&v1::Secret>, ours: bool) -> Self {
+        match found {
+            _ if !generated => Self::NotWanted,
+            Some(_) if !ours => Self::Taken,
+            found => found.and_then(client_key_of).map_or(Self::Missing, Self::Holds),
+        }
+    }
 }
 
 /// The generated key in a client Secret; none when it holds no usable one.

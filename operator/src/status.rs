@@ -4,6 +4,7 @@
 pub mod bucket;
 pub mod compare;
 pub mod events;
+pub mod writer;
 
 pub use bucket::{Bucket, Permit};
 pub use compare::{Change, Comparable};

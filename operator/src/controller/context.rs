@@ -1,16 +1,20 @@
-//! What the reconcilers share.
+//! What the reconcilers and the survey share.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use keypool_crds::v1alpha1::{LoadBalanceGroup, ModelProvider};
+use futures::channel::mpsc::UnboundedSender;
+use keypool_contract::exchange::ClearCooldown;
+use keypool_crds::v1alpha1::{LoadBalanceGroup, LoadBalanceGroupStatus, ModelProvider, ModelProviderStatus};
 use kube::runtime::reflector::ObjectRef;
 use parking_lot::Mutex;
 
+use super::load_balance_group::status::Applied;
 use super::load_balance_group::{InvalidGroup, ValidatedGroup};
 use super::model_provider::{InvalidProvider, ValidatedProvider};
-use super::watches::{Stores, Wakes};
+use super::watches::Stores;
 use crate::clock::Clock;
+use crate::conditions::Check;
 use crate::fleet::knowledge::Knowledge;
 use crate::fleet::roster::Roster;
 use crate::identity::Identity;
@@ -18,7 +22,46 @@ use crate::install::{Install, ObjectId};
 use crate::k8s::apply::Children;
 use crate::k8s::clients::Clients;
 use crate::k8s::read::Reader;
-use crate::telemetry::Metrics;
+use crate::moment::Monotonic;
+
+/// What status has to look at again.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Subject {
+    /// A provider.
+    Provider(ObjectRef<ModelProvider>),
+    /// A group: its pods, its exchanges, its status.
+    Group(ObjectRef<LoadBalanceGroup>),
+}
+
+/// Where wakes go.
+#[derive(Clone)]
+pub struct Wakes {
+    /// To the provider's reconcile.
+    pub providers: UnboundedSender<ObjectRef<ModelProvider>>,
+    /// To the group's reconcile.
+    pub groups: UnboundedSender<ObjectRef<LoadBalanceGroup>>,
+    /// To the survey.
+    pub subjects: tokio::sync::mpsc::UnboundedSender<Subject>,
+}
+
+impl Wakes {
+    // Nobody listens only while the process ends: a wake that goes nowhere is no loss.
+
+    /// Wakes a provider's reconcile.
+    pub fn provider(&self, provider: ObjectRef<ModelProvider>) {
+        let _ = self.providers.unbounded_send(provider);
+    }
+
+    /// Wakes a group's reconcile.
+    pub fn group(&self, group: ObjectRef<LoadBalanceGroup>) {
+        let _ = self.groups.unbounded_send(group);
+    }
+
+    /// Wakes the survey.
+    pub fn survey(&self, subject: Subject) {
+        let _ = self.subjects.send(subject);
+    }
+}
 
 /// What the last pass of a provider found.
 #[derive(Clone)]
@@ -27,6 +70,8 @@ pub struct ProviderView {
     pub resource: Arc<ModelProvider>,
     /// The judgement.
     pub judged: Result<ValidatedProvider, InvalidProvider>,
+    /// A person's wish to end cooldowns, kept for pods that have not heard it yet.
+    pub wish: Option<ClearCooldown>,
 }
 
 /// What the last pass of a group found.
@@ -36,14 +81,20 @@ pub struct GroupView {
     pub resource: Arc<LoadBalanceGroup>,
     /// The judgement.
     pub judged: Result<Arc<ValidatedGroup>, InvalidGroup>,
+    /// Why the build was refused, when it was.
+    pub refused: Option<Check>,
+    /// What was written last.
+    pub applied: Option<Applied>,
 }
 
-/// What the reconcilers share.
+/// What the reconcilers and the survey share.
 pub struct Context {
     /// Clients.
     pub clients: Clients,
     /// The one clock.
     pub clock: Clock,
+    /// When this process became the leader.
+    pub leading_since: Monotonic,
     /// The installation's settings.
     pub install: Install,
     /// For fingerprints.
@@ -60,43 +111,42 @@ pub struct Context {
     pub roster: Roster,
     /// What pods told.
     pub knowledge: Arc<Knowledge>,
-    /// Metrics.
-    pub metrics: Metrics,
-    /// What the last passes found, by the object's identity.
+    /// What the last passes found.
     pub views: Views,
 }
 
-/// What the last passes found.
+impl Context {
+    /// How many pods run the document that they should run.
+    pub fn acknowledged(&self) -> usize {
+        let views: Vec<GroupView> = self.views.groups.lock().values().cloned().collect();
+        let runs = |view: &GroupView| {
+            let Some(applied) = &view.applied else { return 0 };
+            let fleet = super::load_balance_group::fleet::view(self, &view.resource);
+            let told = fleet.counted().filter_map(|pod| pod.exchange.as_ref());
+            told.filter(|exchange| exchange.acknowledgement.hash.as_ref() == Some(&applied.desired.hash)).count()
+        };
+        views.iter().map(runs).sum()
+    }
+}
+
+/// What the last passes found, by the object's identity.
 #[derive(Default)]
 pub struct Views {
     providers: Mutex<BTreeMap<ObjectId, ProviderView>>,
     groups: Mutex<BTreeMap<ObjectId, GroupView>>,
+    provider_statuses: Mutex<BTreeMap<ObjectId, ModelProviderStatus>>,
+    group_statuses: Mutex<BTreeMap<ObjectId, LoadBalanceGroupStatus>>,
 }
 
 impl Views {
-    /// Stores what a provider's pass found and returns what was known before.
-    pub fn put_provider(&self, view: ProviderView) -> Option<ProviderView> {
-        self.providers.lock().insert(ObjectId::of(view.resource.as_ref()), view)
+    /// Stores what a provider's pass found.
+    pub fn put_provider(&self, view: ProviderView) {
+        self.providers.lock().insert(ObjectId::of(view.resource.as_ref()), view);
     }
 
     /// Stores what a group's pass found.
     pub fn put_group(&self, view: GroupView) {
         self.groups.lock().insert(ObjectId::of(view.resource.as_ref()), view);
-    }
-
-    /// A provider, by UID.
-    pub fn provider_of_uid(&self, uid: &str) -> Option<ProviderView> {
-        self.providers.lock().values().find(|view| view.resource.metadata.uid.as_deref() == Some(uid)).cloned()
-    }
-
-    /// All providers.
-    pub fn providers(&self) -> Vec<ProviderView> {
-        self.providers.lock().values().cloned().collect()
-    }
-
-    /// All groups.
-    pub fn groups(&self) -> Vec<GroupView> {
-        self.groups.lock().values().cloned().collect()
     }
 
     /// A provider.
@@ -109,21 +159,51 @@ impl Views {
         self.groups.lock().get(id).cloned()
     }
 
-    /// Forgets a provider of that name, whatever its UID.
-    pub fn forget_provider(&self, object: &ObjectRef<ModelProvider>) {
-        self.providers.lock().retain(|id, _| !named(id, object.namespace.as_deref(), &object.name));
+    /// The status that a provider has: what was last written, which the watch may not have told yet.
+    pub fn provider_status(&self, view: &ProviderView) -> Option<ModelProviderStatus> {
+        let written = self.provider_statuses.lock().get(&ObjectId::of(view.resource.as_ref())).cloned();
+        written.or_else(|| view.resource.status.clone())
     }
 
-    /// Forgets a group of that name and returns its identities.
-    pub fn forget_group(&self, object: &ObjectRef<LoadBalanceGroup>) -> Vec<ObjectId> {
+    /// The status that a group has.
+    pub fn group_status(&self, view: &GroupView) -> Option<LoadBalanceGroupStatus> {
+        let written = self.group_statuses.lock().get(&ObjectId::of(view.resource.as_ref())).cloned();
+        written.or_else(|| view.resource.status.clone())
+    }
+
+    /// A provider's status was written.
+    pub fn provider_written(&self, id: ObjectId, status: ModelProviderStatus) {
+        self.provider_statuses.lock().insert(id, status);
+    }
+
+    /// A group's status was written.
+    pub fn group_written(&self, id: ObjectId, status: LoadBalanceGroupStatus) {
+        self.group_statuses.lock().insert(id, status);
+    }
+
+    /// All providers.
+    pub fn providers(&self) -> Vec<ProviderView> {
+        self.providers.lock().values().cloned().collect()
+    }
+
+    /// All groups of a namespace.
+    pub fn groups_in(&self, namespace: &str) -> Vec<GroupView> {
+        let groups = self.groups.lock();
+        groups.iter().filter(|(id, _)| id.namespace == namespace).map(|(_, view)| view.clone()).collect()
+    }
+
+    /// Forgets all providers but these.
+    pub fn keep_providers(&self, live: impl Fn(&ObjectId) -> bool) {
+        self.providers.lock().retain(|id, _| live(id));
+        self.provider_statuses.lock().retain(|id, _| live(id));
+    }
+
+    /// Forgets all groups but these and tells which it forgot.
+    pub fn keep_groups(&self, live: impl Fn(&ObjectId) -> bool) -> Vec<ObjectId> {
+        self.group_statuses.lock().retain(|id, _| live(id));
         let mut groups = self.groups.lock();
-        let gone: Vec<_> =
-            groups.keys().filter(|id| named(id, object.namespace.as_deref(), &object.name)).cloned().collect();
+        let gone: Vec<ObjectId> = groups.keys().filter(|id| !live(id)).cloned().collect();
         gone.iter().for_each(|id| drop(groups.remove(id)));
         gone
     }
-}
-
-fn named(id: &ObjectId, namespace: Option<&str>, name: &str) -> bool {
-    Some(id.namespace.as_str()) == namespace && id.name == name
 }

@@ -12,7 +12,10 @@ use crate::conditions::Check;
 use crate::install::ObjectId;
 use crate::reference::RefsCheck;
 
+pub mod apply;
 pub mod build;
+pub mod fleet;
+pub mod reconcile;
 pub mod status;
 pub mod validate;
 

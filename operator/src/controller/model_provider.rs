@@ -13,6 +13,7 @@ use crate::moment::Monotonic;
 use crate::reference::{RefsCheck, Refusal};
 
 pub mod health;
+pub mod reconcile;
 pub mod status;
 pub mod validate;
 pub mod wish;

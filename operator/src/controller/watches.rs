@@ -14,32 +14,22 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use futures::channel::mpsc::UnboundedSender;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount};
 use keypool_crds::v1alpha1::{LoadBalanceGroup, ModelProvider};
 use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::store::WriterDropped;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Api, Resource, ResourceExt};
 
+use super::context::{Subject, Wakes};
 use super::load_balance_group::build::{GROUP_LABEL, MANAGED_BY};
 use crate::args::Args;
 use crate::k8s::clients::Clients;
 use crate::k8s::watch::{Change, Watchdog, follow, reflect};
 use crate::reference::{self, Reference};
-
-/// Where wakes go.
-#[derive(Clone)]
-pub struct Wakes {
-    /// To the provider's reconcile.
-    pub providers: UnboundedSender<ObjectRef<ModelProvider>>,
-    /// To the group's reconcile.
-    pub groups: UnboundedSender<ObjectRef<LoadBalanceGroup>>,
-    /// A group whose pods changed, or that is gone.
-    pub fleets: UnboundedSender<ObjectRef<LoadBalanceGroup>>,
-}
 
 /// Copies of what is watched whole.
 #[derive(Clone)]
@@ -50,6 +40,18 @@ pub struct Stores {
     pub groups: Store<LoadBalanceGroup>,
     /// The pods of all fleets.
     pub pods: Store<Pod>,
+}
+
+impl Stores {
+    /// Waits for the first lists: without them, what is merely not known yet looks deleted.
+    ///
+    /// # Errors
+    /// When a watch ended instead.
+    pub async fn ready(&self) -> Result<(), WriterDropped> {
+        self.providers.wait_until_ready().await?;
+        self.groups.wait_until_ready().await?;
+        self.pods.wait_until_ready().await
+    }
 }
 
 /// Helm keeps releases in Secrets, large and many, and token Secrets are never a source.
@@ -72,23 +74,21 @@ pub fn start(clients: &Clients, args: &Args, watchdog: &Watchdog, wakes: &Wakes)
         let provider = match &change {
             Change::Applied(provider) | Change::Deleted(provider) => provider,
         };
-        send(&to.providers, ObjectRef::from_obj(provider));
+        to.provider(ObjectRef::from_obj(provider));
         if matches!(change, Change::Deleted(_)) {
-            groups_of(&known, provider).for_each(|group| send(&to.groups, group));
+            to.survey(Subject::Provider(ObjectRef::from_obj(provider)));
+            groups_of(&known, provider).for_each(|group| to.group(group));
         }
     });
     let to = wakes.clone();
     spawn(distinct(group_changes), move |change| match change {
-        Change::Applied(group) => send(&to.groups, ObjectRef::from_obj(&group)),
-        Change::Deleted(group) => {
-            send(&to.groups, ObjectRef::from_obj(&group));
-            send(&to.fleets, ObjectRef::from_obj(&group));
-        }
+        Change::Applied(group) => to.group(ObjectRef::from_obj(&group)),
+        Change::Deleted(group) => to.survey(Subject::Group(ObjectRef::from_obj(&group))),
     });
     let to = wakes.clone();
     spawn(pod_changes, move |change| {
         let (Change::Applied(pod) | Change::Deleted(pod)) = change;
-        owner(&pod).into_iter().for_each(|group| send(&to.fleets, group));
+        owner(&pod).into_iter().for_each(|group| to.survey(Subject::Group(group)));
     });
     watching.sources::<Secret>("secrets", watcher::Config::default().fields(SECRETS), &stores, wakes, Reference::secret);
     watching.sources::<ConfigMap>("configmaps", watcher::Config::default(), &stores, wakes, Reference::config_map);
@@ -164,15 +164,15 @@ impl Watching<'_> {
             let wanted = reference(&object.namespace().unwrap_or_default(), &object.name_any());
             for provider in stores.providers.state() {
                 if reference::of_provider(&provider).contains(&wanted) {
-                    send(&to.providers, ObjectRef::from_obj(provider.as_ref()));
+                    to.provider(ObjectRef::from_obj(provider.as_ref()));
                 }
             }
             for group in stores.groups.state() {
                 if reference::of_group(&group).contains(&wanted) {
-                    send(&to.groups, ObjectRef::from_obj(group.as_ref()));
+                    to.group(ObjectRef::from_obj(group.as_ref()));
                 }
             }
-            owner(&object).into_iter().for_each(|group| send(&to.groups, group));
+            owner(&object).into_iter().for_each(|group| to.group(group));
         });
     }
 
@@ -189,13 +189,10 @@ impl Watching<'_> {
                 Change::Deleted(object) => (object, true),
             };
             // A Deployment's status changes all the time and is not ours to mend.
-            let same = match (object.uid(), object.meta().generation) {
-                (Some(uid), _) if gone => generations.remove(&uid).is_none() && false,
-                (Some(uid), Some(generation)) => generations.insert(uid, generation) == Some(generation),
-                _ => false,
-            };
-            if !same {
-                owner(&object).into_iter().for_each(|group| send(&to.groups, group));
+            let uid = object.uid().unwrap_or_default();
+            let before = if gone { generations.remove(&uid) } else { object.meta().generation.and_then(|now| generations.insert(uid, now)) };
+            if gone || before.is_none() || before != object.meta().generation {
+                owner(&object).into_iter().for_each(|group| to.group(group));
             }
         });
     }
@@ -241,9 +238,4 @@ fn spawn<T: Send + 'static>(changes: impl Stream<Item = T> + Send + 'static, mut
         tracing::error!("a watch ended");
         std::process::exit(1);
     });
-}
-
-fn send<T>(to: &UnboundedSender<T>, wake: T) {
-    // Nobody listens only while the process ends.
-    let _ = to.unbounded_send(wake);
 }

@@ -6,12 +6,14 @@ use std::hash::{DefaultHasher, Hasher};
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
+
+use crate::install::ObjectId;
 
 /// Owns the fields of children; one name for one call site, or two writers revert each other.
 pub const FIELD_MANAGER: &str = "keypool-operator";
@@ -49,15 +51,19 @@ pub enum ApplyError {
     },
 }
 
-/// What stands in the way of a child's name.
-#[derive(Debug, Eq, PartialEq)]
-enum Ownership {
+/// Whose an existing object is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ownership {
+    /// It is the owner's.
     Ours,
+    /// Somebody else made it.
     Foreign,
+    /// An earlier resource of the owner's name made it.
     Leftover,
 }
 
-fn ownership(existing: &impl Resource, owner: Owner<'_>) -> Ownership {
+/// Whose an existing object is. Only the UID makes it the owner's.
+pub fn ownership(existing: &impl Resource, owner: Owner<'_>) -> Ownership {
     let references = existing.meta().owner_references.as_deref().unwrap_or_default();
     if references.iter().any(|reference| reference.uid == owner.uid) {
         return Ownership::Ours;
@@ -86,6 +92,7 @@ pub struct Owner<'a> {
 /// What the last write of a child left behind: while both ends are unchanged there is nothing to do.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Written {
+    owner: String,
     uid: Option<String>,
     version: Option<String>,
     desired: u64,
@@ -106,11 +113,17 @@ impl Children {
         }
     }
 
-    /// Brings one child to the desired state.
+    /// Brings one child to the desired state. Where what is desired was made from what was read, `read_version` is the
+    /// resourceVersion of that reading: a later one fails the write.
     ///
     /// # Errors
     /// [`ApplyError`]; a conflict or a leftover leaves the existing object untouched.
-    pub async fn bring<K>(&self, owner: Owner<'_>, mut desired: K) -> Result<(), ApplyError>
+    pub async fn bring<K>(
+        &self,
+        owner: Owner<'_>,
+        mut desired: K,
+        read_version: Option<String>,
+    ) -> Result<(), ApplyError>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
             + k8s_openapi::Resource
@@ -142,7 +155,7 @@ impl Children {
                     Ownership::Foreign => return Err(ApplyError::NameConflict { kind: K::KIND, name }),
                     Ownership::Leftover => return Err(ApplyError::Leftover { kind: K::KIND, name }),
                 }
-                if self.written.lock().get(&place) == Some(&Written::of(&existing, digest)) {
+                if self.written.lock().get(&place) == Some(&Written::of(owner, &existing, digest)) {
                     return Ok(());
                 }
                 if created_by_us(&existing) {
@@ -156,33 +169,56 @@ impl Children {
                 }
                 // With the UID that was checked, an object that was replaced meanwhile is refused and not adopted.
                 desired.meta_mut().uid = existing.uid();
+                desired.meta_mut().resource_version = read_version;
                 let params = PatchParams::apply(FIELD_MANAGER).force();
                 api.patch(&name, &params, &Patch::Apply(&desired))
                     .await
                     .map_err(failed("applied"))?
             }
         };
-        self.written.lock().insert(place, Written::of(&now, digest));
+        self.written.lock().insert(place, Written::of(owner, &now, digest));
         Ok(())
     }
 
-    /// Forgets the children of a resource that is gone.
-    pub fn forget(&self, namespace: &str, names: &[String]) {
-        self.written
-            .lock()
-            .retain(|(_, space, name), _| space != namespace || !names.contains(name));
+    /// Removes a child that is no longer wanted, if it is the owner's.
+    ///
+    /// # Errors
+    /// [`ApplyError::Request`].
+    pub async fn remove<K>(&self, owner: Owner<'_>, namespace: &str, name: &str) -> Result<(), ApplyError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + k8s_openapi::Resource + Clone + Debug + DeserializeOwned,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let failed = |operation| move |error: kube::Error| ApplyError::request(K::KIND, name.to_owned(), operation, &error);
+        let Some(existing) = api.get_metadata_opt(name).await.map_err(failed("read"))? else { return Ok(()) };
+        if ownership(&existing, owner) != Ownership::Ours {
+            return Ok(());
+        }
+        let checked = Preconditions { uid: existing.uid(), resource_version: None };
+        let params = DeleteParams { preconditions: Some(checked), ..DeleteParams::default() };
+        match api.delete(name, &params).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(error) => Err(failed("deleted")(error)),
+        }
+    }
+
+    /// Forgets what was written in a group's name: the next pass writes everything.
+    pub fn forget(&self, owner: &ObjectId) {
+        self.written.lock().retain(|_, written| written.owner != owner.uid);
     }
 }
 
 impl Written {
     /// Objects whose status changes all the time have a generation: that of their spec. The others change only when somebody writes them.
-    fn of(object: &impl Resource, desired: u64) -> Self {
+    fn of(owner: Owner<'_>, object: &impl Resource, desired: u64) -> Self {
         let meta = object.meta();
         let version = meta
             .generation
             .map(|number| number.to_string())
             .or_else(|| meta.resource_version.clone());
         Self {
+            owner: owner.uid.to_owned(),
             uid: meta.uid.clone(),
             version,
             desired,
@@ -191,7 +227,8 @@ impl Written {
 }
 
 impl ApplyError {
-    fn request(kind: &'static str, name: String, operation: &'static str, error: &kube::Error) -> Self {
+    /// A request that failed. The answer's text is left out: it may quote a Secret.
+    pub fn request(kind: &'static str, name: String, operation: &'static str, error: &kube::Error) -> Self {
         let code = if let kube::Error::Api(status) = error {
             status.code
         } else {

@@ -2,78 +2,69 @@
 //!
 //! The operator keeps no copy of Secrets: it watches their metadata and reads the few that are referenced when they change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client};
+use parking_lot::Mutex;
 
-/// A Secret could not be read; the API server was asked and did not say that it is missing.
+use crate::moment::Monotonic;
+use crate::reference::{Fetched, Kind, Lookup, Reference};
+
+/// The API server was asked and gave no answer that decides anything.
 #[derive(Debug, thiserror::Error)]
-#[error("{kind} {namespace}/{name} could not be read")]
+#[error("{reference} in namespace {} could not be read", reference.namespace)]
 pub struct ReadError {
-    /// `Secret` or `ConfigMap`.
-    pub kind: &'static str,
-    /// Where it is.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
+    /// What was asked for.
+    pub reference: Reference,
     /// What the API server or the connection said.
     #[source]
     pub source: kube::Error,
 }
 
-/// Reads Secrets by name; those that do not exist are left out.
-///
-/// # Errors
-/// [`ReadError`] for the first that could not be asked for.
-pub async fn secrets(
-    client: &Client,
-    namespace: &str,
-    names: impl IntoIterator<Item = String>,
-) -> Result<BTreeMap<String, Secret>, ReadError> {
-    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let mut found = BTreeMap::new();
-    for name in names {
-        match api.get_opt(&name).await {
-            Ok(Some(secret)) => drop(found.insert(name, secret)),
-            Ok(None) => {}
-            Err(source) => {
-                return Err(ReadError {
-                    kind: "Secret",
-                    namespace: namespace.into(),
-                    name,
-                    source,
-                });
-            }
-        }
-    }
-    Ok(found)
+/// Reads references, and remembers since when one has been missing.
+pub struct Reader {
+    client: Client,
+    missing: Mutex<HashMap<Reference, Monotonic>>,
 }
 
-/// Reads ConfigMaps by name; those that do not exist are left out.
-///
-/// # Errors
-/// [`ReadError`] for the first that could not be asked for.
-pub async fn config_maps(
-    client: &Client,
-    namespace: &str,
-    names: impl IntoIterator<Item = String>,
-) -> Result<BTreeMap<String, ConfigMap>, ReadError> {
-    let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let mut found = BTreeMap::new();
-    for name in names {
-        match api.get_opt(&name).await {
-            Ok(Some(map)) => drop(found.insert(name, map)),
-            Ok(None) => {}
-            Err(source) => {
-                return Err(ReadError {
-                    kind: "ConfigMap",
-                    namespace: namespace.into(),
-                    name,
-                    source,
-                });
-            }
-        }
+impl Reader {
+    /// A reader that has seen nothing yet.
+    pub fn new(client: Client) -> Self {
+        Self { client, missing: Mutex::default() }
     }
-    Ok(found)
+
+    /// Reads all, each as it is now.
+    ///
+    /// # Errors
+    /// [`ReadError`] for the first that could not be asked for: then nothing is decided.
+    pub async fn fetch(&self, references: BTreeSet<Reference>, now: Monotonic) -> Result<Fetched, ReadError> {
+        let mut fetched = Fetched::default();
+        for reference in references {
+            let read = match reference.kind {
+                Kind::Secret => {
+                    let api: Api<Secret> = Api::namespaced(self.client.clone(), &reference.namespace);
+                    api.get_opt(&reference.name).await.map(|found| found.map(Into::into))
+                }
+                Kind::ConfigMap => {
+                    let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &reference.namespace);
+                    api.get_opt(&reference.name).await.map(|found| found.map(Into::into))
+                }
+            };
+            let lookup = match read {
+                Ok(Some(object)) => {
+                    self.missing.lock().remove(&reference);
+                    Lookup::Found(object)
+                }
+                Ok(None) => {
+                    let since = *self.missing.lock().entry(reference.clone()).or_insert(now);
+                    Lookup::NotFound { since }
+                }
+                Err(kube::Error::Api(status)) if status.code == 403 => Lookup::Forbidden,
+                Err(source) => return Err(ReadError { reference, source }),
+            };
+            fetched.insert(reference, lookup);
+        }
+        Ok(fetched)
+    }
 }

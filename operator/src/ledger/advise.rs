@@ -18,8 +18,20 @@ const SHORTEST_REST: Duration = Duration::from_secs(5);
 const PER_SCOPE: usize = 8;
 
 /// The advisories for one pod. Two are equal when they would tell the pod the same.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Advisories(BTreeMap<VerdictId, (String, String, Holding)>);
+#[derive(Clone, Debug, Default)]
+pub struct Advisories {
+    told: BTreeMap<VerdictId, (String, String, Holding)>,
+    /// When they were put together.
+    at: Monotonic,
+}
+
+impl PartialEq for Advisories {
+    fn eq(&self, other: &Self) -> bool {
+        self.told == other.told
+    }
+}
+
+impl Eq for Advisories {}
 
 impl Ledger {
     /// What the pod that runs `instance` and serves `scope` should know: AUTH, CREDIT and RATE verdicts of other pods.
@@ -45,7 +57,10 @@ impl Ledger {
                 }
             }
         }
-        Advisories(all)
+        Advisories {
+            told: all,
+            at: now.monotonic,
+        }
     }
 }
 
@@ -65,18 +80,20 @@ fn worth_telling(holding: &Holding) -> bool {
 impl Advisories {
     /// Whether there is nothing to tell.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.told.is_empty()
     }
 
     /// How many verdicts are told.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.told.len()
     }
 
-    /// Whether someone who was told `other` knows all of this already: ends that came by themselves are no news.
+    /// Whether someone who was told `other` knows all of this already: an end that has come by itself is no news, one that came
+    /// early is.
     pub fn known_from(&self, other: &Self) -> bool {
-        self.0.iter().all(|(id, told)| other.0.get(id) == Some(told))
-            && other.0.iter().all(|(id, (.., holding))| self.0.contains_key(id) || holding.deadline.is_some())
+        let ended = |holding: &Holding| !holding.holds(self.at);
+        self.told.iter().all(|(id, told)| other.told.get(id) == Some(told))
+            && other.told.iter().all(|(id, (.., holding))| self.told.contains_key(id) || ended(holding))
     }
 
     /// As they travel, with the time that remains now.
@@ -86,7 +103,7 @@ impl Advisories {
             provider: provider.clone(),
             finding: finding(fingerprint, holding, now),
         };
-        self.0.iter().map(advisory).collect()
+        self.told.iter().map(advisory).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use rand::rngs::OsRng;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, date_time_ymd};
 use zeroize::Zeroizing;
 
-use super::{ExchangeCertificate, Material, Rendered};
+use super::{ClientSecret, ExchangeCertificate, Material, Rendered};
 use crate::identity::MIN_IDENTITY_BYTES;
 
 /// A pod certificate lives for a year and is renewed after two thirds of it: a pod that never looks at its files again has months.
@@ -35,15 +35,13 @@ pub enum MaterialError {
 }
 
 impl Material {
-    /// Takes what the rendered Secret and the client Secret hold and makes what is missing. `client_key` is the key that the
-    /// client Secret holds; `generated` tells whether the group has one at all.
+    /// Takes what the rendered Secret and the client Secret hold and makes what is missing.
     ///
     /// # Errors
     /// When randomness or the certificate cannot be had.
     pub fn complete(
         rendered: Option<&Rendered>,
-        client_key: Option<Secret>,
-        generated: bool,
+        client_secret: ClientSecret,
         now: Timestamp,
     ) -> Result<Self, MaterialError> {
         let document = rendered.and_then(|rendered| rendered.document.as_ref()).map(|stored| &stored.document);
@@ -59,10 +57,10 @@ impl Material {
             Some(certificate) if now < certificate.renew_after => certificate,
             before => new_certificate(before.map(|old| old.certificate), now)?,
         };
-        let client_key = match (generated, client_key) {
-            (false, _) => None,
-            (true, Some(key)) => Some(key),
-            (true, None) => Some(Secret::parse(format!("kp-{}", random_hex::<32>()?).as_bytes())?),
+        let client_key = match client_secret {
+            ClientSecret::NotWanted | ClientSecret::Taken => None,
+            ClientSecret::Holds(key) => Some(key),
+            ClientSecret::Missing => Some(Secret::parse(format!("kp-{}", random_hex::<32>()?).as_bytes())?),
         };
         Ok(Self {
             lineage,

@@ -1,23 +1,183 @@
-//! One pass over a group: read, judge, build, write, and tell the fleet.
+//! One pass over a group: read, judge, build, write, and tell the fleet what it should run.
 
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 use keypool_crds::v1alpha1::LoadBalanceGroup;
+use keypool_crds::v1alpha1::shared::{PAUSED, RECONCILE_REQUESTED_AT};
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
 
-use super::apply;
+use super::apply::apply;
 use super::build::{self, Inputs};
 use super::names;
+use super::status::{self, Applied, Conflict};
 use super::validate::{self, Providers};
-use crate::conditions::Check;
-use crate::controller::context::{Context, GroupView, Judged};
+use super::{InvalidGroup, ValidatedGroup};
+use crate::controller::context::{Context, GroupView, Subject};
 use crate::controller::error::ReconcileError;
-use crate::controller::model_provider;
+use crate::controller::model_provider::reconcile::look;
 use crate::controller::model_provider::validate::Surroundings;
 use crate::fleet::desired::Desired;
 use crate::install::ObjectId;
-use crate::k8s::apply::{ApplyError, Owner};
-use crate::material::{Material, Rendered, client_key_of};
+use crate::k8s::apply::{ApplyError, Owner, Ownership, ownership};
+use crate::ledger::DocumentScope;
+use crate::material::{ClientSecret, Material, Rendered};
+use crate::moment::Monotonic;
 use crate::reference;
+
+/// One pass.
+///
+/// # Errors
+/// When an object could not be read or written. What was written before stands.
+pub async fn reconcile(context: &Context, group: Arc<LoadBalanceGroup>) -> Result<Option<Monotonic>, ReconcileError> {
+    let id = ObjectId::of(group.as_ref());
+    let judged = judge(context, &group).await?;
+    let before = context.views.group(&id);
+    let applied = before.and_then(|view| view.applied);
+    let mut view = GroupView { resource: Arc::clone(&group), judged: judged.map(Arc::new), refused: None, applied };
+    let mut again = None;
+    let outcome = match view.judged.clone() {
+        Ok(validated) => {
+            again = validated.valid_providers().filter_map(|provider| provider.validate_again_at()).min();
+            serve(context, &validated, &mut view).await
+        }
+        Err(_) => Ok(()),
+    };
+    context.views.put_group(view);
+    context.wakes.survey(Subject::Group(ObjectRef::from_obj(group.as_ref())));
+    outcome.map(|()| again)
+}
+
+async fn judge(
+    context: &Context,
+    group: &Arc<LoadBalanceGroup>,
+) -> Result<Result<ValidatedGroup, InvalidGroup>, ReconcileError> {
+    let namespace = group.namespace().unwrap_or_default();
+    let mut providers = Providers::new();
+    for name in group.spec.members.iter().map(|member| &member.provider_ref.name) {
+        let Some(provider) = context.stores.providers.get(&ObjectRef::new(name).within(&namespace)) else { continue };
+        // The provider's own pass has usually judged this very object; if not, a document without its keys must not be written.
+        let seen = context.views.provider(&ObjectId::of(provider.as_ref()));
+        let judged = match seen.filter(|view| Arc::ptr_eq(&view.resource, &provider)) {
+            Some(view) => view.judged,
+            None => look(context, &provider).await?,
+        };
+        providers.insert(name.clone(), judged);
+    }
+    let now = context.clock.now();
+    let fetched = context.reader.fetch(reference::of_group(group), now.monotonic).await?;
+    let identity = context.identity.for_namespace(&namespace);
+    let around = Surroundings { fetched: &fetched, install: &context.install, identity: &identity, now };
+    Ok(validate::validate(group, providers, &around))
+}
+
+async fn serve(context: &Context, group: &ValidatedGroup, view: &mut GroupView) -> Result<(), ReconcileError> {
+    let owner = Owner { uid: &group.id.uid, kind: &LoadBalanceGroup::kind(&()), name: &group.id.name };
+    let stored = read_own(context, owner, &group.id.namespace, names::proxy(&group.id.name)).await?;
+    let rendered = stored.as_ref().map(Rendered::read);
+    if held(&view.resource, PAUSED).as_deref() == Some("true") {
+        if let Some(found) = &rendered {
+            keep_exchanging(context, group, found);
+        }
+        return Ok(());
+    }
+    let handled = view.resource.status.as_ref().and_then(|status| status.last_handled_reconcile_at.clone());
+    if held(&view.resource, RECONCILE_REQUESTED_AT).is_some_and(|asked| handled.as_ref() != Some(&asked)) {
+        context.children.forget(&group.id);
+    }
+    let client = read(context, &group.id.namespace, names::client(&group.id.name)).await?;
+    let ours = client.as_ref().is_some_and(|secret| ownership(secret, owner) == Ownership::Ours);
+    let client = ClientSecret::of(group.client_access.generated, client.as_ref(), ours);
+    let taken = matches!(client, ClientSecret::Taken);
+    let now = context.clock.now();
+    let material = Material::complete(rendered.as_ref(), client, now.wall)?;
+    let stored_document = rendered.as_ref().and_then(|rendered| rendered.document.as_ref());
+    let reported = stored_document.map_or(0, |stored| {
+        let fleet = super::fleet::view(context, &view.resource);
+        let stamp = &stored.document.stamp;
+        fleet.reported_generation(&stamp.lineage, stamp.generation, stored.encoded.hash())
+    });
+    let endpoint = names::endpoint(&group.id.namespace, &group.id.name);
+    let inputs = Inputs {
+        group,
+        material: &material,
+        stored: stored_document,
+        reported,
+        install: &context.install,
+        endpoint: &endpoint,
+    };
+    let prepared = match build::build(&inputs) {
+        Ok(prepared) => prepared,
+        Err(refused) => {
+            if let Some(found) = &rendered {
+                keep_exchanging(context, group, found);
+            }
+            view.refused = Some(refused);
+            return Ok(());
+        }
+    };
+    let written = status::Desired::from(&prepared.document);
+    let desired = Desired {
+        stamp: prepared.document.document.stamp.clone(),
+        document: prepared.document.encoded.clone(),
+        scope: prepared.document.scope(),
+        certificate: material.certificate.trusted(),
+        token: material.token.clone(),
+        clear_cooldowns: wishes(context, group),
+    };
+    let version = stored.as_ref().and_then(ResourceExt::resource_version);
+    // Pods hear of a document only after its write succeeded: otherwise the volume could bring back an older one.
+    let mut conflicts = apply(context, owner, prepared, version, || context.roster.desire(&group.id, Arc::new(desired))).await?;
+    if taken {
+        conflicts.push(Conflict { kind: "Secret".into(), name: names::client(&group.id.name) });
+    }
+    let same_spec = view.applied.take().filter(|before| before.desired.spec_since == written.spec_since);
+    view.applied = Some(Applied {
+        spec_written: same_spec.map_or(now.monotonic, |before| before.spec_written),
+        desired: written,
+        conflicts,
+    });
+    Ok(())
+}
+
+/// Without a new document the pods still report, and learn from each other.
+fn keep_exchanging(context: &Context, group: &ValidatedGroup, rendered: &Rendered) {
+    if let Some((stored, token, certificate)) = rendered.exchange_parts() {
+        let desired = Desired {
+            stamp: stored.document.stamp.clone(),
+            document: stored.encoded.clone(),
+            scope: DocumentScope::of(&stored.document),
+            certificate: certificate.trusted(),
+            token: token.clone(),
+            clear_cooldowns: wishes(context, group),
+        };
+        context.roster.desire(&group.id, Arc::new(desired));
+    }
+}
+
+fn wishes(context: &Context, group: &ValidatedGroup) -> Vec<keypool_contract::exchange::ClearCooldown> {
+    let views = group.valid_providers().filter_map(|provider| context.views.provider(&provider.id));
+    views.filter_map(|view| view.wish).collect()
+}
+
+fn held(group: &LoadBalanceGroup, annotation: &str) -> Option<String> {
+    group.annotations().get(annotation).filter(|value| !value.is_empty()).cloned()
+}
+
+/// Reads the group's own Secret; one of that name that is not the group's counts as missing, and stops the write later.
+async fn read_own(
+    context: &Context,
+    owner: Owner<'_>,
+    namespace: &str,
+    name: String,
+) -> Result<Option<Secret>, ReconcileError> {
+    let read = read(context, namespace, name).await?;
+    Ok(read.filter(|secret| ownership(secret, owner) == Ownership::Ours))
+}
+
+async fn read(context: &Context, namespace: &str, name: String) -> Result<Option<Secret>, ReconcileError> {
+    let api: Api<Secret> = Api::namespaced(context.clients.request.clone(), namespace);
+    let read = api.get_opt(&name).await;
+    Ok(read.map_err(|error| ApplyError::request("Secret", name, "read", &error))?)
+}

@@ -7,50 +7,50 @@ use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
 use super::validate::{self, Surroundings};
-use super::{InvalidProvider, ValidatedProvider};
-use crate::controller::context::{Context, ProviderView};
+use super::{InvalidProvider, ValidatedProvider, wish};
+use crate::controller::context::{Context, ProviderView, Subject};
 use crate::controller::error::ReconcileError;
 use crate::controller::watches::groups_of;
 use crate::install::ObjectId;
+use crate::moment::Monotonic;
 use crate::reference;
 
-/// Judges a provider anew.
+/// One pass. The groups that use the provider are woken every time: their pass costs little when nothing changed. Returns when
+/// the next pass is due because a grace ends.
 ///
 /// # Errors
 /// When a referenced object could not be read: then nothing is decided.
-pub async fn judge(
+pub async fn reconcile(context: &Context, provider: Arc<ModelProvider>) -> Result<Option<Monotonic>, ReconcileError> {
+    let judged = look(context, &provider).await?;
+    for group in groups_of(&context.stores, &provider) {
+        context.wakes.group(group);
+    }
+    context.wakes.survey(Subject::Provider(ObjectRef::from_obj(provider.as_ref())));
+    Ok(judged.ok().and_then(|validated| validated.validate_again_at()))
+}
+
+/// Judges a provider anew and remembers the judgement.
+///
+/// # Errors
+/// As [`reconcile`].
+pub async fn look(
     context: &Context,
-    provider: &ModelProvider,
+    provider: &Arc<ModelProvider>,
 ) -> Result<Result<ValidatedProvider, InvalidProvider>, ReconcileError> {
     let now = context.clock.now();
     let fetched = context.reader.fetch(reference::of_provider(provider), now.monotonic).await?;
     let identity = context.identity.for_namespace(&provider.namespace().unwrap_or_default());
     let around = Surroundings { fetched: &fetched, install: &context.install, identity: &identity, now };
-    Ok(validate::validate(provider, &around))
+    let judged = validate::validate(provider, &around);
+    remember(context, provider, judged.clone());
+    Ok(judged)
 }
 
-/// One pass. Groups that use the provider are woken every time: their pass costs little when nothing changed.
-///
-/// # Errors
-/// As [`judge`].
-pub async fn reconcile(context: &Context, provider: Arc<ModelProvider>) -> Result<(), ReconcileError> {
-    let judged = judge(context, &provider).await?;
-    remember(context, &provider, judged);
-    for group in groups_of(&context.stores, &provider) {
-        context.wakes.group(group);
-    }
-    context.wakes.status_of_provider(ObjectRef::from_obj(provider.as_ref()));
-    Ok(())
-}
-
-/// Stores the judgement. The first time that this leader sees the provider, it takes over what the stored status knows.
-pub fn remember(
-    context: &Context,
-    provider: &Arc<ModelProvider>,
-    judged: Result<ValidatedProvider, InvalidProvider>,
-) {
+/// The first time that this leader sees a provider, it takes over what the stored status knows.
+fn remember(context: &Context, provider: &Arc<ModelProvider>, judged: Result<ValidatedProvider, InvalidProvider>) {
     let id = ObjectId::of(provider.as_ref());
-    if context.views.provider(&id).is_none()
+    let before = context.views.provider(&id);
+    if before.is_none()
         && let (Ok(validated), Some(status)) = (&judged, &provider.status)
     {
         let current = |fingerprint: &str| {
@@ -59,5 +59,7 @@ pub fn remember(
         let now = context.clock.now();
         context.knowledge.amend(|ledger| ledger.seed(&id.uid, &status.keys, current, now));
     }
-    context.views.put_provider(ProviderView { resource: Arc::clone(provider), judged });
+    // The status soon says that a wish was handled; pods that start to listen later must hear it all the same.
+    let wish = wish::clear_cooldown(provider).or_else(|| before.and_then(|view| view.wish));
+    context.views.put_provider(ProviderView { resource: Arc::clone(provider), judged, wish });
 }

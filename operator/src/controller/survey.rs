@@ -1,0 +1,114 @@
+//! From what was seen to the statuses that the objects should have.
+//!
+//! One look at an object costs no request: everything is in memory. A look is due when something woke it, and when something in
+//! it changes by itself: the end of a cooldown, of a wait.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use keypool_crds::v1alpha1::{LoadBalanceGroupStatus, ModelProviderStatus};
+use kube::ResourceExt;
+
+use super::context::{Context, GroupView, ProviderView};
+use super::load_balance_group::{fleet, names, status as group_status};
+use super::model_provider::health::{ProviderUse, Reporters, health};
+use super::model_provider::{ProviderHealth, status as provider_status};
+use crate::moment::{Moment, Monotonic};
+
+/// A pod that has just begun to run may still not have been heard.
+const SETTLING: Duration = Duration::from_secs(15);
+
+/// The status that a provider should have, and when that changes by itself.
+pub fn of_provider(
+    context: &Context,
+    view: &ProviderView,
+    now: Moment,
+) -> (ModelProviderStatus, Option<Monotonic>) {
+    let mut resource = view.resource.as_ref().clone();
+    resource.status = context.views.provider_status(view);
+    let (used, settled) = used(context, view, now.monotonic);
+    let health = standing(context, view, &used, resource.status.as_ref(), now);
+    let judged = match (&view.judged, &health) {
+        (Ok(validated), Some(health)) => Ok((validated, health)),
+        (Err(invalid), _) => Err(invalid),
+        (Ok(_), None) => return (resource.status.unwrap_or_default(), None),
+    };
+    let observed = provider_status::Observed { provider: &resource, judged, used: &used, now };
+    let next = health.as_ref().and_then(|health| health.next_change);
+    (provider_status::status(&observed), next.into_iter().chain(settled).min())
+}
+
+/// The status that a group should have, and when that changes by itself.
+pub fn of_group(
+    context: &Context,
+    view: &GroupView,
+    now: Moment,
+) -> (LoadBalanceGroupStatus, Option<Monotonic>) {
+    let mut resource = view.resource.as_ref().clone();
+    resource.status = context.views.group_status(view);
+    let fleet = fleet::view(context, &resource);
+    let health: BTreeMap<String, ProviderHealth> = match &view.judged {
+        Ok(group) => group
+            .valid_providers()
+            .filter_map(|provider| {
+                let view = context.views.provider(&provider.id)?;
+                let (used, _) = used(context, &view, now.monotonic);
+                let stored = context.views.provider_status(&view);
+                let health = standing(context, &view, &used, stored.as_ref(), now)?;
+                Some((provider.id.uid.clone(), health))
+            })
+            .collect(),
+        Err(_) => BTreeMap::new(),
+    };
+    let endpoint = names::endpoint(&resource.namespace().unwrap_or_default(), &resource.name_any());
+    let observed = group_status::Observed {
+        group: &resource,
+        judged: view.judged.as_ref().map(AsRef::as_ref),
+        refused: view.refused.as_ref(),
+        applied: view.applied.as_ref(),
+        fleet: &fleet,
+        health: &health,
+        endpoint: &endpoint,
+        now,
+    };
+    let settled = Some(context.leading_since + SETTLING).filter(|at| now.monotonic < *at);
+    let next = group_status::next_change(&observed).into_iter().chain(settled).min();
+    (group_status::status(&observed), next)
+}
+
+fn standing(
+    context: &Context,
+    view: &ProviderView,
+    used: &ProviderUse,
+    stored: Option<&ModelProviderStatus>,
+    now: Moment,
+) -> Option<ProviderHealth> {
+    let validated = view.judged.as_ref().ok()?;
+    Some(context.knowledge.ledger(|ledger| health(validated, used, ledger, stored, now)))
+}
+
+/// Who uses a provider; and when a pod will count as silent that does not now.
+fn used(context: &Context, view: &ProviderView, now: Monotonic) -> (ProviderUse, Option<Monotonic>) {
+    let name = view.resource.name_any();
+    let mut used = ProviderUse { groups: BTreeSet::new(), models: BTreeSet::new(), reporters: Reporters::default() };
+    let mut settled = Some(context.leading_since + SETTLING).filter(|at| now < *at);
+    let mut silent: Option<Monotonic> = None;
+    for group in context.views.groups_in(&view.resource.namespace().unwrap_or_default()) {
+        let members = group.resource.spec.members.iter().filter(|member| member.provider_ref.name == name);
+        let models: Vec<&String> = members.map(|member| &member.model).collect();
+        if models.is_empty() {
+            continue;
+        }
+        used.models.extend(models.into_iter().cloned());
+        used.groups.insert(group.resource.name_any());
+        let fleet = fleet::view(context, &group.resource);
+        used.reporters.ready += fleet.reporting(now);
+        used.reporters.total += fleet.counted().count();
+        let unheard = fleet.counted().filter(|pod| pod.exchange.is_none()).map(|pod| pod.running_since + SETTLING);
+        settled = settled.max(unheard.filter(|at| now < *at).max());
+        let heard = fleet.counted().filter_map(|pod| pod.exchange.as_ref()).map(|exchange| exchange.heard + SETTLING);
+        silent = silent.into_iter().chain(heard.filter(|at| now < *at)).min();
+    }
+    used.reporters.settling = settled.is_some() && used.reporters.ready < used.reporters.total;
+    (used, settled.into_iter().chain(silent).min())
+}

@@ -1,0 +1,25 @@
+//! What every pod of one fleet should run, and how to reach it.
+
+use keypool_contract::document::Stamp;
+use keypool_contract::exchange::ClearCooldown;
+use keypool_contract::Encoded;
+use zeroize::Zeroizing;
+
+use crate::ledger::DocumentScope;
+
+/// What a fleet's pods should run. It exists only after the rendered Secret was written with the same bytes.
+#[derive(Clone)]
+pub struct Desired {
+    /// The document's place in its history.
+    pub stamp: Stamp,
+    /// Its bytes.
+    pub document: Encoded,
+    /// What it holds.
+    pub scope: DocumentScope,
+    /// The pods' certificate (PEM).
+    pub certificate: String,
+    /// The pods' bearer token.
+    pub token: Zeroizing<String>,
+    /// Cooldowns that a person wants ended; a pod acts once per token.
+    pub clear_cooldowns: Vec<ClearCooldown>,
+}

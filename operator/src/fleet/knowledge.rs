@@ -1,0 +1,119 @@
+//! What the leader knows: the ledger of verdicts, and every pod's last report.
+
+use std::collections::{BTreeSet, HashMap};
+
+use keypool_contract::exchange::{Acknowledgement, ExchangeResponse};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, watch};
+
+use crate::clock::Clock;
+use crate::install::ObjectId;
+use crate::ledger::{Advisories, DocumentScope, Ledger};
+use crate::moment::Monotonic;
+
+/// What one pod said last.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Report {
+    /// Its process.
+    pub instance: String,
+    /// What it runs.
+    pub acknowledgement: Acknowledgement,
+    /// When it was last heard.
+    pub heard: Monotonic,
+}
+
+/// What status has to look at again.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum News {
+    /// A pod of this group said something new about what it runs.
+    Group(ObjectId),
+    /// Something new is known about this provider.
+    Provider(String),
+}
+
+/// Shared by the exchanges, the reconcilers and the status.
+pub struct Knowledge {
+    /// The clock of all that is known.
+    pub clock: Clock,
+    ledger: Mutex<Ledger>,
+    reports: Mutex<HashMap<String, Report>>,
+    running: Mutex<HashMap<String, Monotonic>>,
+    version: watch::Sender<u64>,
+    news: mpsc::UnboundedSender<News>,
+}
+
+impl Knowledge {
+    /// Nothing known yet. News goes to `news`.
+    pub fn new(clock: Clock, news: mpsc::UnboundedSender<News>) -> Self {
+        let (ledger, reports, running) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { clock, ledger, reports, running, version: watch::Sender::new(0), news }
+    }
+
+    /// Looks into the ledger.
+    pub fn ledger<R>(&self, look: impl FnOnce(&Ledger) -> R) -> R {
+        look(&self.ledger.lock())
+    }
+
+    /// Changes the ledger by other means than a pod's answer, such as the stored status of a new leader.
+    pub fn amend<R>(&self, change: impl FnOnce(&mut Ledger) -> R) -> R {
+        let result = change(&mut self.ledger.lock());
+        self.version.send_modify(|version| *version += 1);
+        result
+    }
+
+    /// Changes whenever advisories may have changed.
+    pub fn versions(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// Takes in a pod's answer.
+    pub fn receive(&self, group: &ObjectId, pod_uid: &str, scope: &DocumentScope, response: ExchangeResponse) {
+        let now = self.clock.now();
+        let received = self.ledger.lock().receive(scope, &response, now);
+        if received.dropped > 0 {
+            tracing::warn!(dropped = received.dropped, group = group.name, "verdicts about what is not in the pod's document");
+        }
+        let ExchangeResponse { instance, acknowledgement, .. } = response;
+        let report = Report { instance, acknowledgement, heard: now.monotonic };
+        let before = self.reports.lock().insert(pod_uid.to_owned(), report.clone());
+        let same = |before: &Report| before.instance == report.instance && before.acknowledgement == report.acknowledgement;
+        if !before.as_ref().is_some_and(same) {
+            self.tell(News::Group(group.clone()));
+        }
+        if !received.changed.is_empty() {
+            self.version.send_modify(|version| *version += 1);
+            received.changed.into_iter().for_each(|provider| self.tell(News::Provider(provider)));
+        }
+    }
+
+    /// A pod's last report.
+    pub fn report(&self, pod_uid: &str) -> Option<Report> {
+        self.reports.lock().get(pod_uid).cloned()
+    }
+
+    /// Since when this leader has seen a pod run.
+    pub fn running_since(&self, pod_uid: &str) -> Monotonic {
+        *self.running.lock().entry(pod_uid.to_owned()).or_insert_with(|| self.clock.now().monotonic)
+    }
+
+    /// The advisories for a pod, and what to confirm to it.
+    pub fn for_pod(&self, instance: &str, scope: &DocumentScope) -> (Advisories, u64) {
+        let ledger = self.ledger.lock();
+        (ledger.advisories_for(instance, scope, self.clock.now()), ledger.confirmed(instance))
+    }
+
+    /// Forgets pods that are gone. Their verdicts stay.
+    pub fn keep_pods(&self, pod_uids: &BTreeSet<String>) {
+        self.running.lock().retain(|uid, _| pod_uids.contains(uid));
+        let mut reports = self.reports.lock();
+        reports.retain(|uid, _| pod_uids.contains(uid));
+        let live = reports.values().map(|report| report.instance.clone()).collect();
+        drop(reports);
+        self.ledger.lock().keep_instances(&live);
+    }
+
+    fn tell(&self, news: News) {
+        // Nobody listens only while the process ends.
+        let _ = self.news.send(news);
+    }
+}

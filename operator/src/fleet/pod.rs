@@ -1,0 +1,184 @@
+//! The exchange with one pod: one loop, one order.
+//!
+//! The pod holds each request until it has something to tell. A new document or advisory ends the held request: it is dropped, and the next
+//! one carries what is new. What a dropped answer may have held is told again, because only `confirmed` lets the pod forget.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keypool_contract::document::DocumentHash;
+use keypool_contract::exchange::{ClearCooldown, ExchangeRequest, ExchangeResponse};
+use keypool_contract::limits::{EXCHANGE_PORT, MAX_POLL_MS};
+use tokio::sync::watch;
+
+use super::client::{ExchangeClient, ExchangeError};
+use super::desired::Desired;
+use super::knowledge::Knowledge;
+use crate::install::ObjectId;
+use crate::ledger::Advisories;
+
+/// Where one pod is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PodAddress {
+    /// UID of the pod.
+    pub uid: String,
+    /// Its name, for logs.
+    pub name: String,
+    /// Its address.
+    pub ip: IpAddr,
+}
+
+/// Who asks.
+#[derive(Clone)]
+pub struct Leader {
+    /// Identity in the Lease.
+    pub identity: String,
+    /// The Lease's term; raised when a pod has seen a later one.
+    pub term: watch::Sender<i32>,
+}
+
+/// A document that a pod refused is offered again after this long, or when there is another one.
+const OFFER_AGAIN: Duration = Duration::from_secs(30);
+/// Pauses after a failure, doubling.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What we know that the pod knows.
+#[derive(Default)]
+struct Told {
+    instance: String,
+    runs: Option<DocumentHash>,
+    offered: Option<(DocumentHash, tokio::time::Instant)>,
+    advisories: Option<Advisories>,
+    clears: Vec<ClearCooldown>,
+}
+
+/// The exchange with one pod, until it is dropped.
+pub struct PodExchange {
+    /// The pod.
+    pub pod: PodAddress,
+    /// The group that its fleet serves.
+    pub group: ObjectId,
+    /// Who asks.
+    pub leader: Leader,
+    /// Where answers go.
+    pub knowledge: Arc<Knowledge>,
+    /// What the pod should run.
+    pub desired: watch::Receiver<Option<Arc<Desired>>>,
+}
+
+impl PodExchange {
+    /// Runs until the task is ended or the fleet is gone.
+    pub async fn run(mut self) {
+        let mut told = Told::default();
+        let mut pause = FIRST_PAUSE;
+        let mut client: Option<(Arc<Desired>, ExchangeClient)> = None;
+        loop {
+            let Some(desired) = self.desired.borrow_and_update().clone() else {
+                if self.desired.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            };
+            match self.once(&desired, &mut client, &mut told).await {
+                Ok(()) => pause = FIRST_PAUSE,
+                Err(error) => {
+                    if let ExchangeError::StaleTerm { term } = error {
+                        self.raise_term(term);
+                    }
+                    tracing::info!(pod = self.pod.name, group = self.group.name, %error, "exchange failed");
+                    client = None;
+                    told = Told::default();
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// One request, to its answer or to the moment when there is something new to say.
+    async fn once(
+        &mut self,
+        desired: &Arc<Desired>,
+        client: &mut Option<(Arc<Desired>, ExchangeClient)>,
+        told: &mut Told,
+    ) -> Result<(), ExchangeError> {
+        let same_way = |had: &Desired| had.certificate == desired.certificate && had.token == desired.token;
+        if !client.as_ref().is_some_and(|(had, _)| same_way(had)) {
+            let new = ExchangeClient::new(self.pod.ip, EXCHANGE_PORT, &desired.certificate, desired.token.clone())?;
+            *client = Some((Arc::clone(desired), new));
+        }
+        let Some((_, client)) = client else { return Ok(()) };
+        let mut versions = self.knowledge.versions();
+        let (advisories, confirmed) = self.knowledge.for_pod(&told.instance, &desired.scope);
+        let request = self.request(desired, told, &advisories, confirmed);
+        if request.document.is_some() {
+            told.offered = Some((desired.document.hash().clone(), tokio::time::Instant::now()));
+        }
+        let answer = client.exchange(&request);
+        tokio::pin!(answer);
+        let response = loop {
+            tokio::select! {
+                response = &mut answer => break response?,
+                changed = self.desired.changed() => {
+                    if changed.is_err() {
+                        // The fleet is gone; whoever owns this task ends it.
+                        std::future::pending::<()>().await;
+                    }
+                    return Ok(());
+                }
+                _ = versions.changed() => {
+                    let (now, _) = self.knowledge.for_pod(&told.instance, &desired.scope);
+                    if !now.known_from(&advisories) {
+                        return Ok(());
+                    }
+                }
+            }
+        };
+        self.take_in(desired, told, advisories, request.advisories.is_some(), response);
+        Ok(())
+    }
+
+    fn request(&self, desired: &Desired, told: &Told, advisories: &Advisories, confirmed: u64) -> ExchangeRequest {
+        let hash = desired.document.hash();
+        let tried = told.offered.as_ref().is_some_and(|(offered, at)| offered == hash && at.elapsed() < OFFER_AGAIN);
+        let offer = !told.instance.is_empty() && told.runs.as_ref() != Some(hash) && !tried;
+        let document = offer.then(|| String::from_utf8_lossy(desired.document.bytes()).into_owned());
+        let news = !told.advisories.as_ref().is_some_and(|before| advisories.known_from(before));
+        let clears = if told.clears == desired.clear_cooldowns { &[][..] } else { &desired.clear_cooldowns };
+        let first = told.instance.is_empty();
+        ExchangeRequest {
+            term: u64::try_from(*self.leader.term.borrow()).unwrap_or(0),
+            reader: self.leader.identity.clone(),
+            instance: told.instance.clone(),
+            confirmed,
+            wait_ms: if first || document.is_some() || !clears.is_empty() { 0 } else { MAX_POLL_MS },
+            document,
+            advisories: (news && !first).then(|| advisories.to_wire(self.knowledge.clock.now())),
+            clear_cooldowns: clears.to_vec(),
+        }
+    }
+
+    fn take_in(&self, desired: &Desired, told: &mut Told, advisories: Advisories, sent: bool, response: ExchangeResponse) {
+        if told.instance != response.instance {
+            *told = Told { instance: response.instance.clone(), ..Told::default() };
+        } else {
+            if sent {
+                told.advisories = Some(advisories);
+            }
+            told.clears.clone_from(&desired.clear_cooldowns);
+        }
+        told.runs = response.acknowledgement.hash.clone();
+        self.knowledge.receive(&self.group, &self.pod.uid, &desired.scope, response);
+    }
+
+    fn raise_term(&self, seen: u64) {
+        let above = i32::try_from(seen).unwrap_or(i32::MAX).saturating_add(1);
+        self.leader.term.send_if_modified(|term| {
+            let raised = *term < above;
+            *term = above.max(*term);
+            raised
+        });
+    }
+}

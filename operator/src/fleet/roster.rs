@@ -1,0 +1,80 @@
+//! Which pods have an exchange.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::desired::Desired;
+use super::knowledge::Knowledge;
+use super::pod::{Leader, PodAddress, PodExchange};
+use crate::install::ObjectId;
+
+/// One exchange per pod, for all fleets of the leader.
+pub struct Roster {
+    leader: Leader,
+    knowledge: Arc<Knowledge>,
+    fleets: Mutex<BTreeMap<ObjectId, Fleet>>,
+}
+
+#[derive(Default)]
+struct Fleet {
+    desired: watch::Sender<Option<Arc<Desired>>>,
+    pods: HashMap<String, (PodAddress, JoinHandle<()>)>,
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        self.pods.values().for_each(|(_, task)| task.abort());
+    }
+}
+
+impl Roster {
+    /// Without any fleet.
+    pub fn new(leader: Leader, knowledge: Arc<Knowledge>) -> Self {
+        Self { leader, knowledge, fleets: Mutex::default() }
+    }
+
+    /// What a fleet's pods should run from now on.
+    pub fn desire(&self, group: &ObjectId, desired: Arc<Desired>) {
+        let mut fleets = self.fleets.lock();
+        fleets.entry(group.clone()).or_default().desired.send_replace(Some(desired));
+    }
+
+    /// What a fleet's pods should run; none before the first document was written.
+    pub fn desired(&self, group: &ObjectId) -> Option<Arc<Desired>> {
+        self.fleets.lock().get(group)?.desired.borrow().clone()
+    }
+
+    /// The pods of a fleet as they are now: new ones get an exchange, those that are gone or moved lose theirs.
+    pub fn staff(&self, group: &ObjectId, pods: Vec<PodAddress>) {
+        let mut fleets = self.fleets.lock();
+        let fleet = fleets.entry(group.clone()).or_default();
+        fleet.pods.retain(|_, (had, task)| {
+            let stays = pods.contains(had);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for pod in pods {
+            if !fleet.pods.contains_key(&pod.uid) {
+                let exchange = PodExchange {
+                    pod: pod.clone(),
+                    group: group.clone(),
+                    leader: self.leader.clone(),
+                    knowledge: Arc::clone(&self.knowledge),
+                    desired: fleet.desired.subscribe(),
+                };
+                fleet.pods.insert(pod.uid.clone(), (pod, tokio::spawn(exchange.run())));
+            }
+        }
+    }
+
+    /// Ends the exchanges of a group that is gone.
+    pub fn dismiss(&self, group: &ObjectId) {
+        self.fleets.lock().remove(group);
+    }
+}
