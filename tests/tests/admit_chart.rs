@@ -172,6 +172,7 @@ async fn the_operator_may_do_what_it_needs_and_no_more(test: Test) -> anyhow::Re
         "delete loadbalancegroups.keypool.dev",
         "create pods",
         "delete pods",
+        "get pods --subresource=log",
         "create pods --subresource=exec",
         "create serviceaccounts --subresource=token",
         "delete deployments.apps",

@@ -6,7 +6,7 @@ operator does not use does not stand here; a test compares this with the API ser
 # The users' objects are read, never written; only their status is.
 - apiGroups: [keypool.dev]
   resources: [modelproviders, loadbalancegroups]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [keypool.dev]
   resources: [modelproviders/status, loadbalancegroups/status]
   verbs: [patch]
@@ -26,7 +26,7 @@ operator does not use does not stand here; a test compares this with the API ser
   verbs: [get, list, watch, create, patch]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
