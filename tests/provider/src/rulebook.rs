@@ -16,6 +16,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) path: &'a str,
     pub(crate) stream: bool,
     pub(crate) headers: &'a HeaderMap,
+    /// The body is not read yet: only rules that want it so.
+    pub(crate) early: bool,
 }
 
 /// The rules with their counters.
@@ -101,7 +103,10 @@ impl RuleBook {
 
 impl Line {
     fn claim(&mut self, facts: &Facts<'_>) -> Option<Picked> {
-        if !matches(&self.rule.when, facts) || self.rule.times.is_some_and(|times| self.used >= times) {
+        if self.answer.early != facts.early
+            || !matches(&self.rule.when, facts)
+            || self.rule.times.is_some_and(|times| self.used >= times)
+        {
             return None;
         }
         self.seen += 1;
@@ -146,6 +151,7 @@ mod tests {
             path: "/v1/x",
             stream: false,
             headers: &headers,
+            early: false,
         };
         (0..times)
             .map(|_| book.pick(&facts).map(|picked| picked.name))

@@ -230,6 +230,21 @@ fn an_exchange_that_is_closed_on_command_is_told_as_such() {
 }
 
 #[test]
+fn an_early_answer_does_not_wait_for_the_body() {
+    let fake = fake();
+    fake.add_rule(Rule::new(Answer {
+        early: true,
+        ..Answer::status(413)
+    }));
+    let mut tcp = connect(&fake);
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: fake\r\ncontent-length: 100000\r\n\r\n";
+    tcp.write_all(head.as_bytes()).unwrap();
+    let (text, end) = read_end(&mut tcp);
+    assert_eq!((status(&text), end), (413, End::Fin));
+    assert_eq!((fake.log(0)[0].status, fake.log(0)[0].body_len), (Some(413), 0));
+}
+
+#[test]
 fn a_cut_is_for_one_exchange_only() {
     let fake = fake();
     let cut = Some(Cut {

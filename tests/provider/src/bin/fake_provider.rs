@@ -54,7 +54,7 @@ struct Arguments {
     /// Serving threads; 0: one for each core.
     #[arg(long, default_value_t = 0)]
     workers: usize,
-    /// End when the process that started this one ends.
+    /// End when the thread that started this one ends (with its process, when that is the main thread).
     #[arg(long)]
     die_with_parent: bool,
 }

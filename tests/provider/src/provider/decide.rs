@@ -95,6 +95,7 @@ impl Provider {
             path: request.path,
             stream,
             headers: request.headers,
+            early: false,
         };
         let picked = self.pick(&facts);
         let outline = Outline {
@@ -122,6 +123,43 @@ impl Provider {
                 ),
             }
         };
+        self.count(&caller, &operation, &done);
+        shape::plan(done, &outline, answer, picked)
+    }
+
+    /// The answer of a rule that does not wait for the body, if there is one for this request.
+    pub(crate) fn decide_early(&self, request: &Incoming<'_>) -> Option<Plan> {
+        if !self.scripted.load(Ordering::Acquire) {
+            return None;
+        }
+        let current = self.current.load();
+        let operation = Operation::of(request.method, request.path);
+        let token = bearer(request.headers);
+        let caller = current.keys.caller(token);
+        let facts = Facts {
+            key: caller.name(),
+            group: caller.group(),
+            model: None,
+            method: request.method,
+            path: request.path,
+            stream: false,
+            headers: request.headers,
+            early: true,
+        };
+        let picked = self.pick(&facts)?;
+        let outline = Outline {
+            request,
+            facts: &facts,
+            token,
+            seed: current.scenario.seed,
+        };
+        let answer = picked.answer.or(&current.scenario.normal);
+        let done = Done::free(outline.scripted(&answer));
+        self.count(&caller, &operation, &done);
+        Some(shape::plan(done, &outline, answer, Some(picked)))
+    }
+
+    fn count(&self, caller: &Caller, operation: &Operation, done: &Done) {
         self.recorder.count(caller.name(), |count| {
             match operation.lists_models() {
                 true => count.probes += 1,
@@ -130,7 +168,6 @@ impl Provider {
             *count.statuses.entry(done.reply.status).or_default() += 1;
             count.tokens += done.usage.prompt + done.usage.completion;
         });
-        shape::plan(done, &outline, answer, picked)
     }
 
     fn pick(&self, facts: &Facts<'_>) -> Option<Picked> {

@@ -29,6 +29,8 @@ pub struct Answer {
     pub raw: Option<String>,
     /// Never answer; the request is read.
     pub blackhole: bool,
+    /// Answer when the request's head is there, without reading its body. The rule then sees neither model nor stream.
+    pub early: bool,
     /// Wait before the head.
     pub delay: Option<Latency>,
     /// Wait between head and first event, or head and body.

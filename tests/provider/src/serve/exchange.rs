@@ -61,22 +61,36 @@ impl Line {
             let frames = drain(body).await?;
             return Ok(quick.answer(&frames, |steps| ReplyBody::scored(steps, None, trace, None)));
         }
-        let body = collect(body).await?;
-        trace.note(|entry| describe_body(entry, &body));
         let request = provider::Incoming {
             seq: trace.seq(),
             method: &head.method,
             path: head.uri.path(),
             headers: &head.headers,
-            body: &body,
+            body: &[],
         };
-        let plan = self.provider.decide(&request);
+        // Kept and not read until the answer is there: the client's upload gets stuck.
+        let mut unread = None;
+        let plan = match self.provider.decide_early(&request) {
+            Some(plan) => {
+                unread = Some(body);
+                plan
+            }
+            None => {
+                let body = collect(body).await?;
+                trace.note(|entry| describe_body(entry, &body));
+                self.provider.decide(&provider::Incoming {
+                    body: &body,
+                    ..request
+                })
+            }
+        };
         note(&trace, &plan);
         let answer = plan.answer.clone();
         if let Some(delay) = answer.delay.filter(|delay| !delay.is_zero()) {
             tokio::time::sleep(delay.draw(plan.seed, trace.seq())).await;
         }
         self.before_head(&answer, &mut trace).await?;
+        drop(unread);
         Ok(self.respond(plan, trace))
     }
 
