@@ -18,3 +18,6 @@ pub mod moment;
 pub mod reference;
 pub mod status;
 pub mod telemetry;
+
+#[cfg(test)]
+mod fixtures;

@@ -12,8 +12,10 @@ use super::seed::{SEEDED_INSTANCE, replaces_seed};
 use super::Ledger;
 use crate::moment::{Moment, Monotonic};
 
-/// How long a refuted verdict is remembered that has no end of its own.
+/// How long a refuted verdict is remembered.
 const REFUTED_KEPT: Duration = Duration::from_secs(3600);
+/// And how many of one provider at most.
+const REFUTED_AT_MOST: usize = 4_096;
 
 /// What an answer changed.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -177,15 +179,19 @@ impl ProviderRecord {
     ) {
         self.refuted.retain(|_, until| now < *until);
         for id in verdicts {
-            for (fingerprint, key) in &mut self.keys {
-                if !scope.has(provider, fingerprint) {
-                    continue;
-                }
-                if key.holdings.remove(id).is_some() {
+            let holder = self.keys.iter_mut().find(|(_, key)| key.holdings.contains_key(id));
+            match holder {
+                Some((fingerprint, _)) if !scope.has(provider, fingerprint) => continue,
+                Some((_, key)) => {
+                    key.holdings.remove(id);
                     key.prove(learned);
                 }
+                None => {}
             }
-            self.refuted.entry(id.clone()).or_insert(now + REFUTED_KEPT);
+            // The verdict itself may still come: from its maker, to a leader that has heard the refutation first.
+            if self.refuted.len() < REFUTED_AT_MOST {
+                self.refuted.entry(id.clone()).or_insert(now + REFUTED_KEPT);
+            }
         }
     }
 }

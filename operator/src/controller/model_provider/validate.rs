@@ -138,7 +138,7 @@ fn credentials(
         if !names.insert(entry.name.as_str()) {
             return Err(Invalid {
                 reason: Reason::DuplicateCredential,
-                message: format!("credentials holds the name {} twice; rename one", entry.name),
+                message: format!("credentials holds the name {} twice; rename one.", entry.name),
             });
         }
         credentials.push(credential(entry, id, url, around)?);

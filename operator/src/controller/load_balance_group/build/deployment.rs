@@ -26,7 +26,9 @@ use crate::install::Install;
 /// Annotation of the Deployment and its pods: the hash of the pod template, which changes with the structure alone.
 pub const TEMPLATE_HASH: &str = "keypool.dev/template-hash";
 
-/// Where the rendered Secret is mounted, as a directory: a single file would never be updated.
+/// Where the rendered Secret is mounted, as a directory: a single file would never be updated. It is where the proxy looks when it is
+/// not told otherwise; its ports are the contract's by default, too, on both address families where the node has them. So there
+/// are no arguments.
 const CONFIG_DIR: &str = "/etc/keypool";
 /// The user and group of the pods.
 const USER: i64 = 65_532;
@@ -137,12 +139,6 @@ fn container(group: &ValidatedGroup, install: &Install) -> Container {
         name: CONTAINER.into(),
         image: Some(install.proxy_image.clone()),
         image_pull_policy: Some(install.proxy_image_pull_policy.clone()),
-        args: Some(vec![
-            format!("--config-dir={CONFIG_DIR}"),
-            format!("--client-listen=0.0.0.0:{CLIENT_PORT}"),
-            format!("--health-listen=0.0.0.0:{HEALTH_PORT}"),
-            format!("--exchange-listen=0.0.0.0:{EXCHANGE_PORT}"),
-        ]),
         ports: Some(vec![
             port("http", CLIENT_PORT),
             port("health", HEALTH_PORT),
@@ -172,11 +168,11 @@ fn container(group: &ValidatedGroup, install: &Install) -> Container {
         }),
         startup_probe: Some(Probe {
             failure_threshold: Some(30),
-            ..probe("/livez", 1)
+            ..probe("/healthz", 1)
         }),
         liveness_probe: Some(Probe {
             failure_threshold: Some(3),
-            ..probe("/livez", 10)
+            ..probe("/healthz", 10)
         }),
         readiness_probe: Some(Probe {
             failure_threshold: Some(2),
