@@ -1,4 +1,4 @@
-//! The body scanner: prose, a body full of escaped quotes, JSON in JSON, escaped Chinese, and an array of numbers, in
+//! The body scanner: prose, a body full of escaped quotes, JSON in JSON, escaped Chinese, tool schemas, and an array of numbers, in
 //! frames of 16 KiB as they come from a socket.
 
 use std::hint::black_box;
@@ -22,6 +22,15 @@ fn embedding(size: usize) -> Vec<u8> {
     .into()
 }
 
+fn tools(size: usize) -> Vec<u8> {
+    let tool = r#"{"type":"function","function":{"name":"get_weather","description":"Weather of a place","parameters":{"type":"object","properties":{"city":{"type":"string"},"unit":{"type":"string","enum":["c","f"]}},"required":["city"],"additionalProperties":false},"strict":true}},"#;
+    format!(
+        r#"{{"model":"gpt-4.1","tools":[{}{{}}]}}"#,
+        tool.repeat(size / tool.len())
+    )
+    .into()
+}
+
 fn read(body: &[u8]) -> Result<Scan, ScanError> {
     let mut scanner = Scanner::new();
     for frame in body.chunks(16 * KIB) {
@@ -34,7 +43,7 @@ fn read(body: &[u8]) -> Result<Scan, ScanError> {
 type Body = fn(usize) -> Vec<u8>;
 
 fn scan(criterion: &mut Criterion) {
-    let kinds: [(&str, Body); 5] = [
+    let kinds: [(&str, Body); 6] = [
         ("prose", |size| {
             chat(
                 "The quick brown fox jumps over the lazy dog, and then it sleeps. ",
@@ -44,6 +53,7 @@ fn scan(criterion: &mut Criterion) {
         ("quotes", |size| chat(r#"say \"yes\" or \"no\", "#, size)),
         ("nested", |size| chat(r#"{\"a\":\"b\\nc \\\"d\\\"\"},\n"#, size)),
         ("unicode", |size| chat(r"\u4f60\u597d\uff0c", size)),
+        ("tools", tools),
         ("numbers", embedding),
     ];
     let mut group = criterion.benchmark_group("scan");

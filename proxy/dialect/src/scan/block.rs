@@ -16,15 +16,12 @@ pub(super) struct Marks {
     pub(super) control: u64,
 }
 
-/// What may follow a backslash, besides quote and backslash; asked for only where something else does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Escapes {
-    /// `/ b f n r t`
-    pub(super) simple: u64,
-    /// `u`
-    pub(super) unicode: u64,
-    /// `0-9 a-f A-F`
-    pub(super) hex: u64,
+impl Marks {
+    /// Nothing but ordinary text.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.quote | self.backslash | self.control == 0
+    }
 }
 
 /// Does the block hold nothing but ordinary text? Most blocks of a prompt do.
@@ -51,16 +48,24 @@ pub(super) fn marks(block: &Block) -> Marks {
     }
 }
 
-/// The classes of what follows a backslash.
+/// `/ b f n r t`: what may follow a backslash, besides quote, backslash and `u`.
 #[inline]
-pub(super) fn escapes(block: &Block) -> Escapes {
-    Escapes {
-        simple: mask(block, |byte| {
-            matches!(byte, b'/' | b'b' | b'f' | b'n' | b'r' | b't')
-        }),
-        unicode: mask(block, |byte| byte == b'u'),
-        hex: mask(block, |byte| byte.is_ascii_hexdigit()),
-    }
+pub(super) fn simple_escapes(block: &Block) -> u64 {
+    mask(block, |byte| {
+        matches!(byte, b'/' | b'b' | b'f' | b'n' | b'r' | b't')
+    })
+}
+
+/// `u`
+#[inline]
+pub(super) fn unicode_escapes(block: &Block) -> u64 {
+    mask(block, |byte| byte == b'u')
+}
+
+/// `0-9 a-f A-F`
+#[inline]
+pub(super) fn hex_digits(block: &Block) -> u64 {
+    mask(block, |byte| byte.is_ascii_hexdigit())
 }
 
 /// One bit per byte. Each eight answers (0 or 1 a byte) are gathered into a byte by one multiplication: the factor's
@@ -75,15 +80,15 @@ fn mask(block: &Block, class: impl Fn(u8) -> bool) -> u64 {
     })
 }
 
-/// Which bytes are escaped, given the backslashes and whether the block before ended in the middle of an escape; and
-/// whether this one does. A run of backslashes escapes the byte after it if its length is odd; the subtraction carries
+/// Which bytes are escaped and which backslashes escape one, given the backslashes and whether the block before ended in
+/// the middle of an escape. A run of backslashes escapes the byte after it if its length is odd; the subtraction carries
 /// through a run and tells the two lengths apart by the bit on which it comes out.
 #[inline]
-pub(super) fn escaped(backslash: u64, carried: bool) -> (u64, bool) {
+pub(super) fn escaped(backslash: u64, carried: bool) -> (u64, u64) {
     const ODD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
     let carried = u64::from(carried);
     let starts = backslash & !carried;
     let follows = (starts << 1) | ODD;
     let codes = follows.wrapping_sub(starts) ^ ODD;
-    (codes ^ (backslash | carried), codes & backslash & (1 << 63) != 0)
+    (codes ^ (backslash | carried), codes & backslash)
 }

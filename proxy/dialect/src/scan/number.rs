@@ -1,9 +1,10 @@
 //! The grammar of a JSON number.
 
 /// What of a number has been read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Number {
     /// `-`
+    #[default]
     Minus,
     /// `0` as the whole integer part.
     Zero,

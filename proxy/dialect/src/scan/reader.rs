@@ -34,10 +34,11 @@ pub(super) enum Scalar {
 }
 
 /// A word of JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Word {
     True,
     False,
+    #[default]
     Null,
 }
 

@@ -5,7 +5,8 @@ use super::reader::{Level, Reader, Scalar, Word};
 use super::text::{Step, Text};
 use super::{DEPTH_LIMIT, Scan, ScanError};
 
-/// What may come next.
+/// What may come next. One byte, read and written for nearly every byte outside strings: what else is known about a
+/// name or value that has begun stands beside it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum At {
     /// The opening brace.
@@ -16,7 +17,7 @@ enum At {
     /// A name.
     Name,
     /// More of a name.
-    InName(Text),
+    InName,
     /// The colon.
     Colon,
     /// A value.
@@ -24,11 +25,11 @@ enum At {
     /// A value or the closing bracket.
     ValueOrEnd,
     /// More of a string.
-    InString(Text),
+    InString,
     /// More of a number.
-    InNumber(Number),
+    InNumber,
     /// The rest of a word.
-    InWord(Word, &'static [u8]),
+    InWord,
     /// A comma or the end of what is open.
     AfterValue,
     /// White space only.
@@ -39,6 +40,12 @@ enum At {
 #[derive(Debug, Default)]
 pub struct Scanner {
     at: At,
+    /// Where in a name or string the bytes stopped.
+    text: Text,
+    /// What of a number has been read.
+    number: Number,
+    /// The word that is being read, and its letters that are still to come.
+    word: (Word, &'static [u8]),
     /// Length of the frames before the current one.
     base: usize,
     /// One bit per open level, the innermost lowest: 1 for an object.
@@ -61,13 +68,20 @@ impl Scanner {
         while let Some((&byte, after)) = rest.split_first() {
             let here = self.base + (frame.len() - rest.len());
             rest = match self.at {
-                At::InName(text) => self.name(text, rest, here)?,
-                At::InString(text) => self.string(text, rest, here)?,
-                At::InNumber(number) => self.number(number, rest, here)?,
-                At::InWord(word, left) => {
-                    self.at = self.word(word, left, byte, here)?;
+                At::InName => self.name(rest, here)?,
+                At::InString => self.string(rest, here)?,
+                At::InNumber => self.number(rest, here)?,
+                At::InWord => {
+                    self.at = self.word(byte, here)?;
                     after
                 }
+                At::Value if byte.is_ascii_digit() && !self.in_object() => match integers(rest) {
+                    0 => {
+                        self.at = self.value(byte, here)?;
+                        after
+                    }
+                    length => rest.get(length..).unwrap_or_default(),
+                },
                 _ => {
                     if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
                         self.at = self.structure(byte, here)?;
@@ -99,7 +113,8 @@ impl Scanner {
             (At::Start, _) => Err(ScanError::NotAnObject),
             (At::NameOrEnd | At::Name, b'"') => {
                 self.reader.name_begins();
-                Ok(At::InName(Text::Plain))
+                self.text = Text::Plain;
+                Ok(At::InName)
             }
             (At::Colon, b':') => Ok(At::Value),
             (At::NameOrEnd, b'}') | (At::ValueOrEnd, b']') => Ok(self.close()),
@@ -115,19 +130,28 @@ impl Scanner {
     fn value(&mut self, byte: u8, here: usize) -> Result<At, ScanError> {
         let is_options = self.reader.value_begins(byte, here)?;
         match byte {
-            b'"' => Ok(At::InString(Text::Plain)),
+            b'"' => {
+                self.text = Text::Plain;
+                Ok(At::InString)
+            }
             b'{' | b'[' => {
                 self.reader.container_begins();
                 self.in_options |= is_options;
                 self.open(byte == b'{')
             }
-            b't' => Ok(At::InWord(Word::True, Word::True.rest())),
-            b'f' => Ok(At::InWord(Word::False, Word::False.rest())),
-            b'n' => Ok(At::InWord(Word::Null, Word::Null.rest())),
+            b't' | b'f' | b'n' => {
+                let word = match byte {
+                    b't' => Word::True,
+                    b'f' => Word::False,
+                    _ => Word::Null,
+                };
+                self.word = (word, word.rest());
+                Ok(At::InWord)
+            }
             _ => {
-                let number = Number::begin(byte).ok_or(ScanError::Syntax { at: here })?;
+                self.number = Number::begin(byte).ok_or(ScanError::Syntax { at: here })?;
                 self.reader.value_goes(&[byte], here)?;
-                Ok(At::InNumber(number))
+                Ok(At::InNumber)
             }
         }
     }
@@ -162,17 +186,15 @@ impl Scanner {
     }
 
     /// More of a name; gives back what follows it.
-    fn name<'a>(&mut self, text: Text, rest: &'a [u8], here: usize) -> Result<&'a [u8], ScanError> {
-        let (inside, after, text) = split(text, rest, here)?;
+    fn name<'a>(&mut self, rest: &'a [u8], here: usize) -> Result<&'a [u8], ScanError> {
+        let (inside, after) = self.split(rest, here)?;
         let end = here + inside.len();
-        if self.level().is_some() {
+        let level = self.level();
+        if level.is_some() {
             self.reader.name_goes(inside, end)?;
         }
-        let Some(after) = after else {
-            self.at = At::InName(text);
-            return Ok(&[]);
-        };
-        if let Some(level) = self.level() {
+        let Some(after) = after else { return Ok(&[]) };
+        if let Some(level) = level {
             self.reader.name_ends(level, end)?;
         }
         self.at = At::Colon;
@@ -180,33 +202,42 @@ impl Scanner {
     }
 
     /// More of a string; gives back what follows it.
-    fn string<'a>(&mut self, text: Text, rest: &'a [u8], here: usize) -> Result<&'a [u8], ScanError> {
-        let (inside, after, text) = split(text, rest, here)?;
+    fn string<'a>(&mut self, rest: &'a [u8], here: usize) -> Result<&'a [u8], ScanError> {
+        let (inside, after) = self.split(rest, here)?;
         let end = here + inside.len();
         self.reader.value_goes(inside, end)?;
-        let Some(after) = after else {
-            self.at = At::InString(text);
-            return Ok(&[]);
-        };
+        let Some(after) = after else { return Ok(&[]) };
         self.reader.value_ends(Scalar::Text, end + 1)?;
         self.at = At::AfterValue;
         Ok(after)
     }
 
+    /// What of these bytes belongs to the name or string, and what follows its closing quote if that is here.
+    #[inline]
+    fn split<'a>(&mut self, rest: &'a [u8], here: usize) -> Result<(&'a [u8], Option<&'a [u8]>), ScanError> {
+        match self.text.look(rest) {
+            Step::Bad(offset) => Err(ScanError::Syntax { at: here + offset }),
+            Step::Goes => Ok((rest, None)),
+            Step::Ends(offset) => {
+                let (inside, quote_and_after) = rest.split_at(offset);
+                Ok((inside, quote_and_after.get(1..)))
+            }
+        }
+    }
+
     /// More of a number; gives back what follows it. A number ends only with the byte after it.
-    fn number<'a>(&mut self, mut number: Number, rest: &'a [u8], here: usize) -> Result<&'a [u8], ScanError> {
+    fn number<'a>(&mut self, rest: &'a [u8], here: usize) -> Result<&'a [u8], ScanError> {
         let mut length = 0;
         for &byte in rest {
-            let Some(next) = number.next(byte) else { break };
-            number = next;
+            let Some(next) = self.number.next(byte) else { break };
+            self.number = next;
             length += 1;
         }
         let (inside, after) = rest.split_at(length);
         let end = here + length;
         self.reader.value_goes(inside, end)?;
-        self.at = At::InNumber(number);
         if !after.is_empty() {
-            if !number.is_whole() {
+            if !self.number.is_whole() {
                 return Err(ScanError::Syntax { at: end });
             }
             self.reader.value_ends(Scalar::Number, end)?;
@@ -216,10 +247,14 @@ impl Scanner {
     }
 
     /// One more letter of a word.
-    fn word(&mut self, word: Word, left: &'static [u8], byte: u8, here: usize) -> Result<At, ScanError> {
+    fn word(&mut self, byte: u8, here: usize) -> Result<At, ScanError> {
+        let (word, left) = self.word;
         match left {
             [next, ..] if *next != byte => Err(ScanError::Syntax { at: here }),
-            [_, left @ ..] if !left.is_empty() => Ok(At::InWord(word, left)),
+            [_, left @ ..] if !left.is_empty() => {
+                self.word = (word, left);
+                Ok(At::InWord)
+            }
             _ => {
                 self.reader.value_ends(Scalar::Word(word), here + 1)?;
                 Ok(At::AfterValue)
@@ -228,17 +263,21 @@ impl Scanner {
     }
 }
 
-/// What of these bytes belongs to the string, what follows its closing quote if that is here, and where the string
-/// stands otherwise.
-type Split<'a> = (&'a [u8], Option<&'a [u8]>, Text);
-
-fn split(mut text: Text, rest: &[u8], here: usize) -> Result<Split<'_>, ScanError> {
-    match text.look(rest) {
-        Step::Bad(offset) => Err(ScanError::Syntax { at: here + offset }),
-        Step::Goes => Ok((rest, None, text)),
-        Step::Ends(offset) => {
-            let (inside, quote_and_after) = rest.split_at(offset);
-            Ok((inside, quote_and_after.get(1..), text))
+/// The length of the plain integers with a comma after each at the beginning of these bytes: a prompt may come as a long
+/// array of token numbers. Something must follow, so that what is left still has a value before it.
+fn integers(bytes: &[u8]) -> usize {
+    let mut whole = 0;
+    let mut digits = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'1'..=b'9' => digits += 1,
+            b'0' if digits > 0 => digits += 1,
+            b',' if digits > 0 => {
+                digits = 0;
+                whole = at + 1;
+            }
+            _ => break,
         }
     }
+    whole
 }

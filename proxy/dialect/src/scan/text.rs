@@ -1,6 +1,9 @@
 //! Finds the end of a string and checks what is in it: escapes, control characters.
 
-use super::block::{self, Block};
+use super::block::{self, Block, Marks};
+
+/// So many bytes of a string are looked at one by one.
+const SHORT: usize = 16;
 
 /// Where inside a string the bytes stopped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,69 +28,95 @@ pub(super) enum Step {
     Bad(usize),
 }
 
-impl Text {
-    /// Looks at the next bytes of a string.
-    pub(super) fn look(&mut self, bytes: &[u8]) -> Step {
-        let (blocks, _) = bytes.as_chunks::<64>();
-        let mut at = 0;
-        for block in blocks {
-            match self.block(block) {
-                Step::Ends(offset) => return Step::Ends(at + offset),
-                Step::Bad(offset) => return Step::Bad(at + offset),
-                Step::Goes => at += block.len(),
-            }
-        }
-        match self.bytes(bytes.get(at..).unwrap_or_default()) {
-            Step::Ends(offset) => Step::Ends(at + offset),
-            Step::Bad(offset) => Step::Bad(at + offset),
-            Step::Goes => Step::Goes,
+impl Step {
+    /// The same, for bytes that began `at` bytes earlier.
+    fn from(self, at: usize) -> Self {
+        match self {
+            Self::Ends(offset) => Self::Ends(at + offset),
+            Self::Bad(offset) => Self::Bad(at + offset),
+            Self::Goes => Self::Goes,
         }
     }
+}
 
+impl Text {
+    /// Looks at the next bytes of a string.
     #[inline]
-    fn block(&mut self, block: &Block) -> Step {
-        if *self == Self::Plain && block::is_ordinary(block) {
+    pub(super) fn look(&mut self, bytes: &[u8]) -> Step {
+        // Names and most values are short: they end before a block would be worth its masks.
+        let mut at = 0;
+        if *self == Self::Plain {
+            for &byte in bytes.iter().take(SHORT) {
+                match byte {
+                    b'"' => return Step::Ends(at),
+                    b'\\' | ..0x20 => break,
+                    _ => at += 1,
+                }
+            }
+        }
+        self.blocks(bytes, at)
+    }
+
+    /// Looks at the bytes from `at` on, in blocks.
+    #[inline(never)]
+    fn blocks(&mut self, bytes: &[u8], mut at: usize) -> Step {
+        let (blocks, _) = bytes.get(at..).unwrap_or_default().as_chunks::<64>();
+        // Prose has blocks without any mark, which one cheap look tells; text with escapes has hardly any, and the look
+        // would be lost. What the last block was, the next one probably is.
+        let mut was_ordinary = true;
+        for block in blocks {
+            if !(was_ordinary && *self == Self::Plain && block::is_ordinary(block)) {
+                let marks = block::marks(block);
+                was_ordinary = marks.is_empty();
+                let step = self.part(block, &marks, block.len());
+                if step != Step::Goes {
+                    return step.from(at);
+                }
+            }
+            at += block.len();
+        }
+        let rest = bytes.get(at..).unwrap_or_default();
+        if rest.is_empty() {
             return Step::Goes;
         }
-        let marks = block::marks(block);
-        let (escaped, carried) = block::escaped(marks.backslash, *self == Self::Backslash);
+        // The rest as a block that ends in ordinary bytes, which do not count.
+        let mut block = [b' '; 64];
+        if let Some(begin) = block.get_mut(..rest.len()) {
+            begin.copy_from_slice(rest);
+        }
+        self.part(&block, &block::marks(&block), rest.len()).from(at)
+    }
+
+    /// Looks at the first `length` bytes of a block, at least one.
+    #[inline]
+    fn part(&mut self, block: &Block, marks: &Marks, length: usize) -> Step {
+        let (escaped, escapes) = block::escaped(marks.backslash, *self == Self::Backslash);
         let quote = marks.quote & !escaped;
         let mut bad = marks.control;
+        // From here on each class is asked for only where the ones before leave something open.
         let unusual = escaped & !(marks.quote | marks.backslash);
+        let unusual = if unusual == 0 {
+            0
+        } else {
+            unusual & !block::simple_escapes(block)
+        };
         let mut beyond = 0;
         if unusual != 0 || matches!(self, Self::Hex(_)) {
-            let class = block::escapes(block);
-            bad |= unusual & !(class.simple | class.unicode);
-            let unicode = u128::from(unusual & class.unicode);
+            let unicode = unusual & block::unicode_escapes(block);
+            bad |= unusual & !unicode;
+            let unicode = u128::from(unicode);
             let digits = unicode << 1 | unicode << 2 | unicode << 3 | unicode << 4 | self.awaited();
-            // The low half are this block's, the rest the next one's.
-            bad |= digits as u64 & !class.hex;
-            beyond = (digits >> 64) as u64;
+            bad |= digits as u64 & !block::hex_digits(block);
+            beyond = digits >> length;
         }
-        let step = nearest(quote, bad);
+        let counts = u64::MAX >> (64 - length);
+        let step = nearest(quote & counts, bad & counts);
         *self = match step {
-            Step::Goes if carried => Self::Backslash,
+            Step::Goes if escapes >> (length - 1) & 1 == 1 => Self::Backslash,
             Step::Goes if beyond != 0 => Self::Hex(beyond.count_ones()),
             _ => Self::Plain,
         };
         step
-    }
-
-    /// The same, byte by byte: for what is shorter than a block.
-    fn bytes(&mut self, bytes: &[u8]) -> Step {
-        for (at, &byte) in bytes.iter().enumerate() {
-            *self = match (*self, byte) {
-                (Self::Plain, b'"') => return Step::Ends(at),
-                (Self::Plain, b'\\') => Self::Backslash,
-                (Self::Plain, 0x20..) => Self::Plain,
-                (Self::Backslash, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Self::Plain,
-                (Self::Backslash, b'u') => Self::Hex(4),
-                (Self::Hex(1), byte) if byte.is_ascii_hexdigit() => Self::Plain,
-                (Self::Hex(left), byte) if byte.is_ascii_hexdigit() => Self::Hex(left - 1),
-                _ => return Step::Bad(at),
-            };
-        }
-        Step::Goes
     }
 
     /// The positions at the beginning that must be hexadecimal digits.
