@@ -65,7 +65,8 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let proxy = Proxy::start(options).await?;
     let at = proxy.addresses();
-    tracing::info!(clients = %at.clients, health = ?at.health, exchange = ?at.exchange, "serving");
+    let text = |at: Option<std::net::SocketAddr>| at.map(|at| at.to_string());
+    tracing::info!(clients = %at.clients, health = text(at.health), exchange = text(at.exchange), "serving");
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -86,7 +86,7 @@ impl Proxy {
         if options.exchange.is_some() && directory.is_none() {
             return Err(StartError::ExchangeWithoutDirectory);
         }
-        let (clients, at) = listen("clients", options.clients, |address| inbound::bind(address))?;
+        let (clients, at) = listen("clients", options.clients, inbound::bind)?;
         let health = options.health.map(|at| listen("health", at, one)).transpose()?;
         let exchange = options
             .exchange

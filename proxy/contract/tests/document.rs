@@ -1,5 +1,7 @@
 //! A document's way from writer to reader.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 
 use keypool_contract::document::{

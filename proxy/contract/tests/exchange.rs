@@ -1,5 +1,7 @@
 //! The exchange's messages as they stand on the wire.
 
+#![allow(clippy::unwrap_used)]
+
 use keypool_contract::exchange::{Acknowledgement, ExchangeRequest, ExchangeResponse};
 use keypool_contract::verdict::{CoolingReason, EndpointState, Finding, Scope, Verdict, VerdictId};
 use serde_json::json;

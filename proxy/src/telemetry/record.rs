@@ -27,7 +27,8 @@ pub enum End {
 pub struct Record {
     telemetry: Telemetry,
     told: bool,
-    pub(super) entry: Entry,
+    /// Boxed: a record travels through many hands.
+    pub(super) entry: Box<Entry>,
 }
 
 /// What is known of it.
@@ -62,7 +63,7 @@ impl Record {
         Self {
             telemetry,
             told: false,
-            entry: Entry {
+            entry: Box::new(Entry {
                 id: RequestId::new(time),
                 arrived,
                 time,
@@ -79,7 +80,7 @@ impl Record {
                 bytes_in: 0,
                 bytes_out: 0,
                 usage: None,
-            },
+            }),
         }
     }
 
