@@ -1,15 +1,16 @@
 //! One line per request, written by a thread of its own.
 //!
-//! A request appends its line to a buffer and goes on; the thread swaps buffers and writes what has gathered, at most
-//! every [`PAUSE`]. When the sink is slow the buffer fills, and lines are dropped and counted: logging never delays a
-//! request.
+//! A request appends its line to a buffer and goes on. The thread lets lines gather for [`PAUSE`], or until there are
+//! [`ENOUGH`], swaps buffers and writes them together; a request wakes it only when it is idle or there is enough, because
+//! a wake costs more than a line. When the sink is slow the buffer fills, and lines are dropped and counted: logging never
+//! delays a request.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -17,8 +18,10 @@ use super::Metrics;
 
 /// The most that waits to be written.
 const CAPACITY: usize = 4 * 1024 * 1024;
+/// As much as is written without waiting for more.
+const ENOUGH: usize = 256 * 1024;
 /// How long lines gather before they are written together.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where the access log goes.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -63,6 +66,8 @@ struct Shared {
 #[derive(Default)]
 struct Waiting {
     lines: Vec<u8>,
+    /// The writer sleeps until it is woken: there was nothing to write.
+    idle: bool,
     closed: bool,
 }
 
@@ -111,11 +116,13 @@ impl AccessLog {
             self.metrics.access_log_dropped.inc();
             return;
         }
-        let first = waiting.lines.is_empty();
+        let before = waiting.lines.len();
         line(&mut waiting.lines);
         waiting.lines.push(b'\n');
+        let enough = before < ENOUGH && waiting.lines.len() >= ENOUGH;
+        let wake = std::mem::take(&mut waiting.idle) || enough;
         drop(waiting);
-        if first {
+        if wake {
             self.shared.changed.notify_one();
         }
     }
@@ -138,27 +145,32 @@ fn open(path: &PathBuf) -> io::Result<File> {
 impl Shared {
     fn write_out(&self, out: &mut dyn Write) {
         let mut lines = Vec::new();
-        loop {
-            let closed = {
-                let mut waiting = self.waiting.lock();
-                while waiting.lines.is_empty() && !waiting.closed {
-                    self.changed.wait(&mut waiting);
-                }
-                std::mem::swap(&mut waiting.lines, &mut lines);
-                waiting.closed
-            };
+        while self.gather(&mut lines) {
             // A sink that fails must not end the service; what it lost is gone.
             if let Err(error) = out.write_all(&lines).and_then(|()| out.flush()) {
                 tracing::warn!(%error, "access log lines are lost");
             }
             lines.clear();
-            if closed && self.waiting.lock().lines.is_empty() {
-                return;
-            }
-            let mut waiting = self.waiting.lock();
-            if !waiting.closed {
-                let _ = self.changed.wait_for(&mut waiting, PAUSE);
+            // What a burst took is given back.
+            lines.shrink_to(2 * ENOUGH);
+        }
+    }
+
+    /// Waits for lines and takes them; false when the log is closed and nothing is left.
+    fn gather(&self, lines: &mut Vec<u8>) -> bool {
+        let mut waiting = self.waiting.lock();
+        while waiting.lines.is_empty() && !waiting.closed {
+            waiting.idle = true;
+            self.changed.wait(&mut waiting);
+        }
+        waiting.idle = false;
+        let until = Instant::now() + PAUSE;
+        while waiting.lines.len() < ENOUGH && !waiting.closed {
+            if self.changed.wait_until(&mut waiting, until).timed_out() {
+                break;
             }
         }
+        std::mem::swap(&mut waiting.lines, lines);
+        !lines.is_empty()
     }
 }
