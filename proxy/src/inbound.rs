@@ -23,6 +23,7 @@ mod intake;
 mod lint;
 mod places;
 mod pulse;
+mod workers;
 
 pub use crate::forward::Service;
 pub(crate) use front::AFTER_ERROR;

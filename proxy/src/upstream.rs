@@ -34,11 +34,9 @@ pub use frames::{Frames, RequestBody};
 pub use resolve::{InvalidOverride, Override};
 
 use exchange::{Failure, Live};
-use idle::Origin;
+pub(crate) use idle::settle_on;
+use idle::{Origin, SWEEP};
 use resolve::Resolver;
-
-/// How often connections that are too old or dead are dropped.
-const SWEEP: Duration = Duration::from_secs(5);
 
 /// Sends requests to providers. Cheap to clone; clones share connections.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, Version};
+use http::{HeaderMap, HeaderName, Response, Version};
 use keypool_dialect::{headers, redact};
 
 use super::client_body::ClientBody;
@@ -202,11 +202,22 @@ fn pass_on(
 fn clean(headers: &mut HeaderMap, target: &Target, record: &Record) {
     headers::strip_response(headers);
     headers.remove(TRANSFER_ENCODING);
-    if let Some(key) = &target.credential().key {
+    if let Some(key) = &target.credential().key
+        && may_echo(headers, key.expose().as_bytes())
+    {
         redact::headers(headers, &[key.expose().as_bytes()]);
     }
     headers.insert(REQUEST_ID, record.id().header());
-    if let Ok(member) = HeaderValue::from_str(&target.member.name) {
-        headers.insert(MEMBER, member);
-    }
+    headers.insert(MEMBER, target.member.header.clone());
+}
+
+/// Whether a value holds an end of the key, as every echo does, whole or masked. Most answers hold none, and are spared the
+/// thorough search.
+fn may_echo(headers: &HeaderMap, key: &[u8]) -> bool {
+    const END: usize = 4;
+    let (Some(first), Some(last)) = (key.first_chunk::<END>(), key.last_chunk::<END>()) else {
+        return true;
+    };
+    let mut values = headers.values().map(http::HeaderValue::as_bytes);
+    values.any(|value| value.windows(END).any(|window| window == first || window == last))
 }

@@ -1,6 +1,6 @@
 //! Takes connections, each into its own task.
 
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection;
 use super::places::Places;
+use super::workers::Workers;
 use crate::forward::Service;
 
 /// Rest after an accept that failed for want of descriptors or memory: the next would fail too.
@@ -43,67 +44,82 @@ pub(super) async fn serve(
         begin: Notify::new(),
         limit,
     });
-    let places = Places::new();
+    let workers = match Workers::start() {
+        Ok(workers) => workers,
+        Err(error) => {
+            tracing::error!(%error, "cannot start the threads that serve");
+            return;
+        }
+    };
     let connections = TaskTracker::new();
-    let accepting = listeners.into_iter().map(|listener| {
-        let (service, places, drain) = (service.clone(), places.clone(), drain.clone());
-        accept(
-            listener,
-            service,
-            places,
-            drain,
-            connections.clone(),
-            token.clone(),
-        )
-    });
-    futures::future::join_all(accepting).await;
+    let door = Door {
+        service,
+        places: Places::new(),
+        workers,
+        drain: drain.clone(),
+        connections: connections.clone(),
+    };
+    futures::future::join_all(listeners.into_iter().map(|listener| door.open(listener, &token))).await;
     drain.began.store(true, Ordering::Release);
     drain.begin.notify_waiters();
     connections.close();
     connections.wait().await;
 }
 
-async fn accept(
-    listener: TcpListener,
+/// Where connections come in.
+struct Door {
     service: Arc<Service>,
     places: Arc<Places>,
+    workers: Workers,
     drain: Arc<Drain>,
     connections: TaskTracker,
-    token: CancellationToken,
-) {
-    let listener = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::error!(%error, "cannot listen");
-            return;
-        }
-    };
-    let start = |stream: TcpStream, address: std::net::SocketAddr| match places.take(address.ip()) {
-        Some(place) => {
-            let (service, drain) = (service.clone(), drain.clone());
-            connections.spawn(async move {
-                connection::serve(stream, service, drain).await;
-                drop(place);
-            });
-        }
-        None => tracing::debug!(client = %address.ip(), "connection refused: all places are taken"),
-    };
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = token.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, address)) => start(stream, address),
+}
+
+impl Door {
+    async fn open(&self, listener: TcpListener, token: &CancellationToken) {
+        let listener = match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => listener,
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(BREATHER).await;
+                tracing::error!(%error, "cannot listen");
+                return;
+            }
+        };
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = token.cancelled() => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, address)) => self.let_in(stream, address.ip()),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(BREATHER).await;
+                }
             }
         }
+        // The kernel has completed these handshakes: their clients would see a reset.
+        while let Some(Ok((stream, address))) = listener.accept().now_or_never() {
+            self.let_in(stream, address.ip());
+        }
     }
-    // The kernel has completed these handshakes: their clients would see a reset.
-    while let Some(Ok((stream, address))) = listener.accept().now_or_never() {
-        start(stream, address);
+
+    fn let_in(&self, stream: TcpStream, address: IpAddr) {
+        let Some(place) = self.places.take(address) else {
+            tracing::debug!(client = %address, "connection refused: all places are taken");
+            return;
+        };
+        // Free of this thread's reactor, to be taken on by that of its own.
+        let (Some(worker), Ok(stream)) = (self.workers.next(), stream.into_std()) else {
+            return;
+        };
+        let (service, drain) = (self.service.clone(), self.drain.clone());
+        let serve = async move {
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                connection::serve(stream, service, drain).await;
+            }
+            drop(place);
+        };
+        worker.spawn(self.connections.track_future(serve));
     }
 }
