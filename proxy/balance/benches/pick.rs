@@ -1,6 +1,8 @@
 //! The picker alone: one pick and its settlement, for 10 and 1,000 targets, alone and from two threads that share the lock as the proxy's pool does.
 //! The bar (P13): about 250 ns and 1 µs for the pick.
 
+#![allow(clippy::panic)]
+
 use std::hint::black_box;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

@@ -180,19 +180,18 @@ impl Balancer {
     }
 
     fn set_timers(&mut self) {
-        self.timers.clear();
-        for (index, provider) in self.providers.iter().enumerate() {
-            for at in provider.rests() {
-                if let Some(deadline) = provider.rest(at).and_then(|rest| rest.deadline()) {
-                    self.timers.set(deadline, index, Unit::Rest(at));
-                }
-            }
-            for at in provider.breakers() {
-                if let Some(deadline) = provider.breaker(at).and_then(|breaker| breaker.deadline()) {
-                    self.timers.set(deadline, index, Unit::Breaker(at));
-                }
-            }
-        }
+        let entries = self.providers.iter().enumerate().flat_map(|(index, provider)| {
+            let rests = provider
+                .rests()
+                .filter_map(|at| Some((provider.rest(at)?.deadline()?, Unit::Rest(at))));
+            let breakers = provider
+                .breakers()
+                .filter_map(|at| Some((provider.breaker(at)?.deadline()?, Unit::Breaker(at))));
+            rests
+                .chain(breakers)
+                .map(move |(deadline, unit)| (deadline, index, unit))
+        });
+        self.timers.replace(entries);
     }
 
     /// Where a ticket's attempt belongs now; none when its provider or value is gone.

@@ -12,8 +12,8 @@ use crate::group::{Group, Member};
 use crate::ids::{KeyId, LaneId, ProviderId};
 use crate::key::Key;
 use crate::lane::{Candidate, Lane};
-use crate::provider::{Credential, Provider, Quota, QuotaName};
-use crate::rest::Rest;
+use crate::provider::{Credential, Provider, Quota, QuotaName, RestAt};
+use crate::rest::{Phase, Rest};
 use crate::time::Time;
 
 /// Numbers for things that are new.
@@ -149,8 +149,14 @@ fn lay_lanes<'a>(
     old: &mut Provider,
     numbers: &mut Numbers,
 ) -> (Vec<Lane>, Vec<Option<usize>>) {
-    let mut remembered: Vec<bool> = old.lanes.iter().map(|lane| lane.breaker.is_tripped()).collect();
-    let rests: Vec<_> = old.rests().filter_map(|at| at.lane()).collect();
+    // What only waits for a trial is not worth a lane that nobody uses: models come and go for a process's whole life.
+    let mut remembered: Vec<bool> = old
+        .lanes
+        .iter()
+        .map(|lane| lane.breaker.open_until().is_some())
+        .collect();
+    let resting = |at: &RestAt| matches!(old.rest(*at).map(Rest::phase), Some(Phase::Resting { .. }));
+    let rests: Vec<usize> = old.rests().filter(resting).filter_map(RestAt::lane).collect();
     for lane in rests {
         if let Some(remembered) = remembered.get_mut(lane) {
             *remembered = true;

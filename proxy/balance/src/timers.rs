@@ -10,7 +10,12 @@ use crate::time::Time;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Timers {
     heap: BinaryHeap<Reverse<(Time, usize, Unit)>>,
+    /// More entries than this are mostly outdated.
+    limit: usize,
 }
+
+/// Entries that are never worth a look for outdated ones.
+const SMALL: usize = 4_096;
 
 impl Timers {
     pub(crate) fn set(&mut self, at: Time, provider: usize, unit: Unit) {
@@ -28,7 +33,14 @@ impl Timers {
             .map(|Reverse((_, provider, unit))| (provider, unit))
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.heap.clear();
+    /// Whether so many entries came that the owner should set all anew.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.heap.len() > self.limit.max(SMALL)
+    }
+
+    /// Sets all anew.
+    pub(crate) fn replace(&mut self, entries: impl Iterator<Item = (Time, usize, Unit)>) {
+        self.heap = entries.map(Reverse).collect();
+        self.limit = 2 * self.heap.len();
     }
 }

@@ -1,5 +1,7 @@
 //! The balancer from outside: what its users can rely on.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 #[path = "balance/advice.rs"]
 mod advice;
 #[path = "balance/auth.rs"]

@@ -124,6 +124,9 @@ impl Balancer {
     ) {
         if let Some(deadline) = after.1.filter(|_| before.1 != after.1) {
             self.timers.set(deadline, provider, unit);
+            if self.timers.is_crowded() {
+                self.set_timers();
+            }
         }
         if before.0 == after.0 {
             return;

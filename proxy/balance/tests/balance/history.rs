@@ -207,6 +207,10 @@ impl Observer {
         }
         self.note(&pick, observation);
         if observation == Observation::Success {
+            // It decided for every trial of the same, as one does whose lease was over when it came.
+            for other in &mut self.flying {
+                other.trial.retain(|way| !Self::ways(&pick).contains(way));
+            }
             for way in Self::ways(&pick) {
                 self.soft.remove(&way);
                 self.floors
