@@ -121,7 +121,9 @@ impl Candidate {
         let mut renewed = Instant::now();
         loop {
             tokio::time::sleep(self.settings.retry_period).await;
-            match self.step(*least_term.borrow()).await {
+            // A guard must not live through the match: its arms write the same value.
+            let least = *least_term.borrow();
+            match self.step(least).await {
                 Ok(Some(term)) => {
                     renewed = Instant::now();
                     least_term.send_if_modified(|least| std::mem::replace(least, term) != term);
