@@ -6,15 +6,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{Config, ConfigError, CredentialConfig, MAX_MEMBERS, MAX_WEIGHT, ProviderConfig};
+use crate::config::{Config, CredentialConfig, ProviderConfig};
 use crate::gate::Gate;
-use crate::group::{Group, Member};
 use crate::ids::{KeyId, LaneId, ProviderId};
 use crate::key::Key;
 use crate::lane::{Candidate, Lane};
 use crate::provider::{Credential, Provider, Quota, QuotaName, RestAt};
 use crate::rest::{Phase, Rest};
 use crate::time::Time;
+
+mod check;
+mod groups;
+
+pub(crate) use check::check;
+pub(crate) use groups::groups;
 
 /// Numbers for things that are new.
 #[derive(Clone, Debug, Default)]
@@ -25,48 +30,6 @@ impl Numbers {
         self.0 = self.0.wrapping_add(1);
         self.0
     }
-}
-
-/// Refuses what contradicts itself.
-pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
-    let mut uids = std::collections::BTreeSet::new();
-    let too_heavy = |owner: &Arc<str>, weight: u32| match weight > MAX_WEIGHT {
-        true => Err(ConfigError::WeightTooLarge {
-            owner: Arc::clone(owner),
-            weight,
-        }),
-        false => Ok(()),
-    };
-    for provider in &config.providers {
-        if !uids.insert(&provider.uid) {
-            return Err(ConfigError::DuplicateProvider {
-                uid: Arc::clone(&provider.uid),
-            });
-        }
-        for credential in &provider.credentials {
-            too_heavy(&credential.name, credential.weight)?;
-        }
-    }
-    for group in &config.groups {
-        let count = group.members.len();
-        if count > MAX_MEMBERS {
-            return Err(ConfigError::TooManyMembers {
-                group: Arc::clone(&group.name),
-                count,
-            });
-        }
-        for member in &group.members {
-            too_heavy(&member.name, member.weight)?;
-            if !uids.contains(&member.provider) {
-                return Err(ConfigError::UnknownProvider {
-                    group: Arc::clone(&group.name),
-                    member: Arc::clone(&member.name),
-                    uid: Arc::clone(&member.provider),
-                });
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Lays out every provider.
@@ -282,58 +245,6 @@ fn inherit(quota: &mut Quota, values: &[&Arc<str>], old: &Provider, moved: &[Opt
             rest.attribute(heir);
         }
     }
-}
-
-/// Lays out every group. A member and a class keep their turns where nothing about them changed.
-pub(crate) fn groups(
-    config: &Config,
-    providers: &[Provider],
-    old: &Config,
-    mut kept: Vec<Group>,
-) -> Vec<Group> {
-    let lay = |group: &crate::config::GroupConfig| {
-        let before = kept.iter_mut().find(|kept| kept.config.name == group.name);
-        let mut laid = Group::new(group.clone(), Vec::new());
-        for member in &group.members {
-            let provider = providers
-                .iter()
-                .position(|p| p.config.uid == member.provider)
-                .unwrap_or(usize::MAX);
-            let lanes = providers.get(provider).map_or(&[][..], |p| &p.lanes);
-            let lane = lanes
-                .iter()
-                .position(|lane| lane.model == member.model)
-                .unwrap_or(usize::MAX);
-            laid.members.push(Member::new(provider, lane));
-        }
-        let Some(before) = before.filter(|before| before.config.strategy == group.strategy) else {
-            return laid;
-        };
-        for (index, member) in group.members.iter().enumerate() {
-            let same = before.config.members.iter().position(|m| {
-                m.name == member.name && m.provider == member.provider && m.model == member.model
-            });
-            let unchanged = credentials_of(old, &member.provider) == credentials_of(config, &member.provider);
-            if let (Some(same), true) = (same, unchanged)
-                && let (Some(from), Some(to)) = (before.members.get_mut(same), laid.members.get_mut(index))
-            {
-                to.tiers = std::mem::take(&mut from.tiers);
-            }
-        }
-        if before.config.members == group.members {
-            laid.classes = std::mem::take(&mut before.classes);
-        }
-        laid
-    };
-    config.groups.iter().map(lay).collect()
-}
-
-fn credentials_of<'a>(config: &'a Config, uid: &Arc<str>) -> Option<&'a [CredentialConfig]> {
-    config
-        .providers
-        .iter()
-        .find(|p| p.uid == *uid)
-        .map(|p| &p.credentials[..])
 }
 
 impl QuotaName {

@@ -4,7 +4,6 @@
 //! and a deadline never moves earlier but by a refutation or a person's reset. Only an attempt that was sent after a verdict was known refutes it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::config::CooldownConfig;
 use crate::cooldown::{self, Jitter};
@@ -12,70 +11,16 @@ use crate::gate::{Gate, Lease};
 use crate::ids::Tick;
 use crate::random::Random;
 use crate::time::Time;
-use crate::verdict::{ForeignId, VerdictId};
+use crate::verdict::VerdictId;
 
+mod early;
+mod news;
 mod phase;
+mod standing;
 
 use phase::Event;
 pub(crate) use phase::Phase;
-
-/// Where nothing else is usable, a rest without a vendor's hint may be tried this long after the last refusal.
-pub(crate) const EARLY_TRIAL: Duration = Duration::from_secs(5);
-/// An own deadline that moves by less is not told again.
-const WORTH_TELLING: Duration = Duration::from_secs(1);
-/// Names of one verdict that are kept: a leader follows the last one, and may lag a few behind.
-const NAMES_KEPT: usize = 8;
-/// A shorter rate limit is over before anyone could act on the news.
-const SHORTEST_TOLD: Duration = Duration::from_secs(5);
-
-/// What a verdict says; a later one outweighs an earlier one while both stand.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Kind {
-    RateLimited,
-    Refused,
-    Credit,
-    Invalid,
-}
-
-/// What this process saw.
-#[derive(Clone, Debug)]
-pub(crate) struct Own {
-    pub(crate) kind: Kind,
-    pub(crate) until: Time,
-    pub(crate) since: Time,
-    /// The value whose use showed it.
-    pub(crate) by: Arc<str>,
-    refused_at: Time,
-    known: Tick,
-    /// Up to here a vendor's word stands behind it.
-    hinted: Time,
-    /// Names under which it was told, the last one being current.
-    pub(crate) ids: Vec<u64>,
-    told: Option<(Kind, Time)>,
-}
-
-/// What another process saw.
-#[derive(Clone, Debug)]
-pub(crate) struct Advised {
-    pub(crate) id: ForeignId,
-    pub(crate) kind: Kind,
-    pub(crate) until: Time,
-    pub(crate) since: Time,
-    pub(crate) known: Tick,
-    pub(crate) soft: bool,
-}
-
-/// One refusal that lays it to rest.
-#[derive(Debug)]
-pub(crate) struct Refusal<'a> {
-    pub(crate) kind: Kind,
-    pub(crate) hint: Option<Duration>,
-    pub(crate) by: &'a Arc<str>,
-    /// When its attempt was sent.
-    pub(crate) sent: Tick,
-    /// Now, in ticks.
-    pub(crate) known: Tick,
-}
+pub(crate) use standing::{Advised, Kind, Own, Refusal};
 
 /// State of something that may rest.
 #[derive(Clone, Debug, Default)]
@@ -278,74 +223,6 @@ impl Rest {
 
     pub(crate) fn elapse(&mut self, now: Time) {
         self.on(Event::Elapsed, now);
-    }
-
-    /// Whether it may be tried before its time because nothing else is usable.
-    pub(crate) fn allows_early_trial(&self, now: Time) -> bool {
-        let Phase::Resting { early: None, .. } = self.phase else {
-            return false;
-        };
-        let own = self.own.as_ref().is_none_or(|own| {
-            own.hinted <= now && own.kind < Kind::Credit && now.since(own.refused_at) >= EARLY_TRIAL
-        });
-        own && self.advised.iter().all(|advised| {
-            advised.until <= now
-                || (advised.soft && advised.kind < Kind::Credit && now.since(advised.since) >= EARLY_TRIAL)
-        })
-    }
-
-    /// When an early trial may be made at the earliest, where one may.
-    pub(crate) fn early_trial_at(&self, now: Time) -> Option<Time> {
-        let Phase::Resting { until, .. } = self.phase else {
-            return None;
-        };
-        let own = match &self.own {
-            Some(own) if own.kind >= Kind::Credit => until,
-            Some(own) => own.refused_at.after(EARLY_TRIAL).max(own.hinted),
-            None => now,
-        };
-        let advised = self
-            .advised
-            .iter()
-            .map(|advised| match advised.soft && advised.kind < Kind::Credit {
-                true => advised.since.after(EARLY_TRIAL).min(advised.until),
-                false => advised.until,
-            });
-        Some(advised.fold(own, Time::max).min(until))
-    }
-
-    /// The own verdict as it is to be told now, when that is news.
-    pub(crate) fn news(&self, now: Time) -> Option<&Own> {
-        let own = self.own.as_ref()?;
-        match own.told {
-            Some((kind, until)) if kind == own.kind => {
-                let grown = own.kind != Kind::Invalid && own.until.since(until) >= WORTH_TELLING;
-                grown.then_some(own)
-            }
-            _ => {
-                let short = own.kind == Kind::RateLimited && own.until.since(now) < SHORTEST_TOLD;
-                (!short).then_some(own)
-            }
-        }
-    }
-
-    /// Notes that the own verdict was told under this number.
-    pub(crate) fn told_as(&mut self, id: u64) {
-        if let Some(own) = &mut self.own {
-            if own.ids.len() == NAMES_KEPT {
-                own.ids.remove(0);
-            }
-            own.ids.push(id);
-            own.told = Some((own.kind, own.until));
-        }
-    }
-
-    /// Names another value as the one whose use showed it, when the first one is gone; to be told anew.
-    pub(crate) fn attribute(&mut self, by: &Arc<str>) {
-        if let Some(own) = &mut self.own {
-            own.by = Arc::clone(by);
-            own.told = None;
-        }
     }
 
     /// Both at once: what stands against either stands against the whole.

@@ -3,8 +3,8 @@
 //! Two stages: a member by member priority and weight among those that have a usable target, then a credential by credential priority and
 //! weight inside it. A request that failed prefers, in this order: another provider than those that failed it, any target that it has not
 //! tried, and last a target whose provider (not whose key) failed it. A request takes a second trial only when nothing else is usable.
-//! *Last usable target*: when nothing at all is usable, a rest without a vendor's hint may be tried 5 s after the last refusal.
 
+use super::last_usable::last_usable;
 use super::{Balancer, Pick, Place, Request, Ticket};
 use crate::attempts::{Attempts, Tried};
 use crate::gate::{Gate, Lease};
@@ -18,18 +18,18 @@ use crate::rest::Phase;
 use crate::time::Time;
 
 /// A member and a candidate of its lane.
-struct Choice {
-    member: usize,
-    candidate: usize,
+pub(super) struct Choice {
+    pub(super) member: usize,
+    pub(super) candidate: usize,
 }
 
 /// What a look for a target leaves out.
 #[derive(Clone, Copy)]
-struct Look<'a> {
-    attempts: &'a Attempts,
-    avoid_failed: bool,
-    repeat: bool,
-    trials: bool,
+pub(super) struct Look<'a> {
+    pub(super) attempts: &'a Attempts,
+    pub(super) avoid_failed: bool,
+    pub(super) repeat: bool,
+    pub(super) trials: bool,
 }
 
 impl Balancer {
@@ -167,7 +167,7 @@ impl Place {
 }
 
 impl Look<'_> {
-    fn bars(&self, lane: LaneId, key: KeyId) -> bool {
+    pub(super) fn bars(&self, lane: LaneId, key: KeyId) -> bool {
         let bars = |tried: &Tried| tried.lane == lane && tried.key == key && !(self.repeat && tried.again);
         self.attempts.tried.iter().any(bars)
     }
@@ -261,70 +261,4 @@ fn take(
     };
     let candidate = held.pick_candidate(lane, strategy, look.trials, random, unbarred)?;
     Some(Choice { member, candidate })
-}
-
-/// The rest that ends first among those that may be tried before their time.
-fn last_usable(
-    group: &Group,
-    providers: &[Provider],
-    wanted: MemberSet,
-    attempts: &Attempts,
-    random: &mut Random,
-    now: Time,
-) -> Option<Choice> {
-    let look = Look {
-        attempts,
-        avoid_failed: false,
-        repeat: false,
-        trials: true,
-    };
-    let mut best: Option<((Time, u64), Choice)> = None;
-    for member in wanted.and(group.active).iter() {
-        let Some(held) = group.members.get(member) else {
-            continue;
-        };
-        let Some(provider) = providers.get(held.provider) else {
-            continue;
-        };
-        let Some(lane) = provider.lanes.get(held.lane) else {
-            continue;
-        };
-        if provider.breaker_gate(held.lane) == Gate::Block {
-            continue;
-        }
-        for (candidate, place) in lane.candidates.iter().enumerate() {
-            let barred = provider
-                .keys
-                .get(place.key)
-                .is_none_or(|key| look.bars(lane.id, key.id));
-            let quota = provider
-                .credentials
-                .get(place.credential)
-                .map_or(usize::MAX, |held| held.quota);
-            let early = early_until(provider, place.key, quota, held.lane, now);
-            if let (false, Some(until)) = (barred, early) {
-                let rank = (until, random.next());
-                if best.as_ref().is_none_or(|(known, _)| rank < *known) {
-                    best = Some((rank, Choice { member, candidate }));
-                }
-            }
-        }
-    }
-    best.map(|(_, choice)| choice)
-}
-
-/// When a target's rests end, if each of them may be tried now.
-fn early_until(provider: &Provider, key: usize, quota: usize, lane: usize, now: Time) -> Option<Time> {
-    let mut latest = Time::ZERO;
-    for rest in rests_on_the_way(key, quota, lane)
-        .into_iter()
-        .filter_map(|at| provider.rest(at))
-    {
-        match rest.phase() {
-            Phase::Resting { until, .. } if rest.allows_early_trial(now) => latest = latest.max(until),
-            _ if rest.gate() != Gate::Block => {}
-            _ => return None,
-        }
-    }
-    Some(latest)
 }
