@@ -158,14 +158,18 @@ impl Children {
                 if self.written.lock().get(&place) == Some(&Written::of(owner, &existing, digest)) {
                     return Ok(());
                 }
+                let mut read_version = read_version;
                 if created_by_us(&existing) {
                     // Fields of a POST are owned by an `Update` entry, and would outlive their removal from what we apply.
-                    let reset =
-                        serde_json::json!({"metadata": {"managedFields": [{}], "uid": existing.uid()}});
-                    let params = PatchParams::default();
-                    api.patch_metadata(&name, &params, &Patch::Merge(reset))
-                        .await
-                        .map_err(failed("applied"))?;
+                    let meta = serde_json::json!({
+                        "managedFields": [{}],
+                        "uid": existing.uid(),
+                        "resourceVersion": read_version,
+                    });
+                    let reset = Patch::Merge(serde_json::json!({ "metadata": meta }));
+                    let reset = api.patch_metadata(&name, &PatchParams::default(), &reset).await;
+                    let reset = reset.map_err(failed("applied"))?;
+                    read_version = read_version.and(reset.resource_version());
                 }
                 // With the UID that was checked, an object that was replaced meanwhile is refused and not adopted.
                 desired.meta_mut().uid = existing.uid();
