@@ -18,7 +18,7 @@ use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount};
 use keypool_crds::v1alpha1::{LoadBalanceGroup, ModelProvider};
-use kube::core::PartialObjectMeta;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::reflector::store::WriterDropped;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
@@ -132,19 +132,14 @@ impl Watching<'_> {
             + Sync
             + 'static,
     {
-        reflect(name, self.api::<K>(), config, self.watchdog)
+        reflect(name, self.api::<DeserializeGuard<K>>(), config, self.watchdog)
     }
 
     fn metadata<K>(&self, name: &'static str, config: watcher::Config) -> impl Stream<Item = Change<PartialObjectMeta<K>>> + use<K>
     where
         K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope> + Clone + std::fmt::Debug + Send + Sync + 'static,
     {
-        let client = self.clients.watch.clone();
-        let api: Api<PartialObjectMeta<K>> = match self.namespace {
-            Some(namespace) => Api::namespaced(client, namespace),
-            None => Api::all(client),
-        };
-        follow(name, api, config, self.watchdog)
+        follow(name, self.api::<PartialObjectMeta<K>>(), config, self.watchdog)
     }
 
     /// Objects that specs refer to, or that are a group's own.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt};
+use kube::core::DeserializeGuard;
+use kube::core::error_boundary::InvalidObject;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, Event};
@@ -77,10 +79,11 @@ pub enum Change<K> {
     Deleted(K),
 }
 
-/// Watches and keeps a copy of everything. Objects are trimmed of their managedFields, which nobody here reads.
+/// Watches and keeps a copy of everything. Objects are trimmed of their managedFields, which nobody here reads. One that this
+/// build cannot read (its definition is newer) is told in the log and passed over: it must not stop the others.
 pub fn reflect<K>(
     name: &'static str,
-    api: Api<K>,
+    api: Api<DeserializeGuard<K>>,
     config: watcher::Config,
     watchdog: &Watchdog,
 ) -> (Store<K>, impl Stream<Item = Change<K>> + use<K>)
@@ -91,7 +94,8 @@ where
     let store = writer.as_reader();
     let stream = watch(api, config.timeout(WATCH_TIMEOUT_SECONDS))
         .default_backoff()
-        .modify(|object| {
+        .filter_map(move |event| std::future::ready(readable(name, event)))
+        .modify(|object: &mut K| {
             object.managed_fields_mut().clear();
         });
     (
@@ -102,6 +106,27 @@ where
             watchdog.register(name),
         ),
     )
+}
+
+fn readable<K: Resource>(
+    name: &'static str,
+    event: watcher::Result<Event<DeserializeGuard<K>>>,
+) -> Option<watcher::Result<Event<K>>> {
+    let checked = |DeserializeGuard(read): DeserializeGuard<K>| {
+        let told = |error: &InvalidObject| {
+            let (object, namespace) = (error.metadata.name.as_deref(), error.metadata.namespace.as_deref());
+            tracing::error!(watch = name, object, namespace, error = error.error, "an object cannot be read");
+        };
+        read.inspect_err(told).ok()
+    };
+    match event {
+        Ok(Event::Apply(object)) => checked(object).map(|object| Ok(Event::Apply(object))),
+        Ok(Event::InitApply(object)) => checked(object).map(|object| Ok(Event::InitApply(object))),
+        Ok(Event::Delete(object)) => checked(object).map(|object| Ok(Event::Delete(object))),
+        Ok(Event::Init) => Some(Ok(Event::Init)),
+        Ok(Event::InitDone) => Some(Ok(Event::InitDone)),
+        Err(error) => Some(Err(error)),
+    }
 }
 
 /// Watches without a copy.
