@@ -85,7 +85,10 @@ impl<'a> Conditions<'a> {
     #[must_use]
     pub fn put(mut self, kind: ConditionType, check: &Check) -> Self {
         let status = check.status.as_str();
-        let before = self.old.iter().find(|c| c.type_ == kind.as_str() && c.status == status);
+        let before = self
+            .old
+            .iter()
+            .find(|c| c.type_ == kind.as_str() && c.status == status);
         self.new.push(Condition {
             type_: kind.as_str().into(),
             status: status.into(),
@@ -115,7 +118,12 @@ impl<'a> Conditions<'a> {
 /// Joins what several things have to say: the first few in full, the rest as a number.
 pub(crate) fn sentences(all: &[String]) -> String {
     const SHOWN: usize = 4;
-    let mut text = all.iter().take(SHOWN).map(|one| format!("{one}.")).collect::<Vec<_>>().join(" ");
+    let mut text = all
+        .iter()
+        .take(SHOWN)
+        .map(|one| format!("{one}."))
+        .collect::<Vec<_>>()
+        .join(" ");
     if all.len() > SHOWN {
         text.push_str(&format!(" And {} more.", all.len() - SHOWN));
     }
@@ -139,17 +147,26 @@ mod tests {
     #[test]
     fn the_transition_time_changes_with_the_status_alone() {
         let yes = Check::yes(Reason::Accepted, "3 credentials");
-        let first = Conditions::new(&[], 1, at(0).wall).put(ConditionType::Accepted, &yes).finish();
+        let first = Conditions::new(&[], 1, at(0).wall)
+            .put(ConditionType::Accepted, &yes)
+            .finish();
         assert_eq!(first[0].last_transition_time.0, at(0).wall);
         assert_eq!(first[0].observed_generation, Some(1));
 
         let other_words = Check::yes(Reason::Accepted, "4 credentials");
-        let second = Conditions::new(&first, 2, at(60).wall).put(ConditionType::Accepted, &other_words).finish();
+        let second = Conditions::new(&first, 2, at(60).wall)
+            .put(ConditionType::Accepted, &other_words)
+            .finish();
         assert_eq!(second[0].last_transition_time.0, at(0).wall);
-        assert_eq!((second[0].observed_generation, second[0].message.as_str()), (Some(2), "4 credentials"));
+        assert_eq!(
+            (second[0].observed_generation, second[0].message.as_str()),
+            (Some(2), "4 credentials")
+        );
 
         let no = Check::no(Reason::InvalidSpec, "no");
-        let third = Conditions::new(&second, 2, at(90).wall).put(ConditionType::Accepted, &no).finish();
+        let third = Conditions::new(&second, 2, at(90).wall)
+            .put(ConditionType::Accepted, &no)
+            .finish();
         assert_eq!(third[0].last_transition_time.0, at(90).wall);
         assert_eq!(Check::stored(&third, ConditionType::Accepted), Some(no));
     }

@@ -23,7 +23,11 @@ pub(crate) const NAMESPACE: &str = "team";
 /// A private authority's certificate: valid PEM.
 pub(crate) fn certificate() -> String {
     let key = rcgen::KeyPair::generate().unwrap();
-    rcgen::CertificateParams::new(vec!["ca".to_owned()]).unwrap().self_signed(&key).unwrap().pem()
+    rcgen::CertificateParams::new(vec!["ca".to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap()
+        .pem()
 }
 
 /// Objects by reference, the installation and the time.
@@ -44,26 +48,42 @@ impl World {
                 proxy_image_pull_policy: "IfNotPresent".into(),
                 require_allowed_hosts: false,
             },
-            identity: Identity::new(Zeroizing::new(vec![7; 32])).unwrap().for_namespace(NAMESPACE),
+            identity: Identity::new(Zeroizing::new(vec![7; 32]))
+                .unwrap()
+                .for_namespace(NAMESPACE),
             now: at(0),
         };
-        world.secret("openai-keys", &[("team-a", "sk-a"), ("team-b", "sk-b\n"), ("batch", "sk-c")])
+        world.secret(
+            "openai-keys",
+            &[("team-a", "sk-a"), ("team-b", "sk-b\n"), ("batch", "sk-c")],
+        )
     }
 
     pub(crate) fn secret(self, name: &str, data: &[(&str, &str)]) -> Self {
-        let data: BTreeMap<_, _> = data.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        self.object(Secret { string_data: Some(data), ..named(name) })
+        let data: BTreeMap<_, _> = data
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        self.object(Secret {
+            string_data: Some(data),
+            ..named(name)
+        })
     }
 
     pub(crate) fn object(mut self, secret: Secret) -> Self {
         let name = secret.metadata.name.clone().unwrap();
-        self.fetched.insert(Reference::secret(NAMESPACE, &name), Lookup::Found(secret.into()));
+        self.fetched
+            .insert(Reference::secret(NAMESPACE, &name), Lookup::Found(secret.into()));
         self
     }
 
     pub(crate) fn config_map(mut self, name: &str, key: &str, value: &str) -> Self {
-        let map = ConfigMap { data: Some([(key.to_owned(), value.to_owned())].into()), ..ConfigMap::default() };
-        self.fetched.insert(Reference::config_map(NAMESPACE, name), Lookup::Found(map.into()));
+        let map = ConfigMap {
+            data: Some([(key.to_owned(), value.to_owned())].into()),
+            ..ConfigMap::default()
+        };
+        self.fetched
+            .insert(Reference::config_map(NAMESPACE, name), Lookup::Found(map.into()));
         self
     }
 
@@ -80,7 +100,12 @@ impl World {
     }
 
     pub(crate) fn around(&self) -> Surroundings<'_> {
-        Surroundings { fetched: &self.fetched, install: &self.install, identity: &self.identity, now: self.now }
+        Surroundings {
+            fetched: &self.fetched,
+            install: &self.install,
+            identity: &self.identity,
+            now: self.now,
+        }
     }
 
     pub(crate) fn judge(&self, provider: &ModelProvider) -> Result<ValidatedProvider, InvalidProvider> {
@@ -91,12 +116,19 @@ impl World {
         self.judge(provider).unwrap()
     }
 
-    pub(crate) fn valid_group(&self, group: &LoadBalanceGroup, providers: &[&ModelProvider]) -> ValidatedGroup {
+    pub(crate) fn valid_group(
+        &self,
+        group: &LoadBalanceGroup,
+        providers: &[&ModelProvider],
+    ) -> ValidatedGroup {
         validate_group(group, self.providers(providers), &self.around()).unwrap()
     }
 
     pub(crate) fn providers(&self, providers: &[&ModelProvider]) -> Providers {
-        providers.iter().map(|p| (p.metadata.name.clone().unwrap(), self.judge(p))).collect()
+        providers
+            .iter()
+            .map(|p| (p.metadata.name.clone().unwrap(), self.judge(p)))
+            .collect()
     }
 }
 

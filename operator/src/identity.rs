@@ -91,7 +91,12 @@ fn shortest_distinct(full: &[String]) -> Vec<Fingerprint> {
     full.iter()
         .map(|hash| {
             let alike = by_prefix.get(cut(hash, DIGITS));
-            let others = || alike.into_iter().flatten().filter(|other| **other != hash.as_str());
+            let others = || {
+                alike
+                    .into_iter()
+                    .flatten()
+                    .filter(|other| **other != hash.as_str())
+            };
             (DIGITS..=hash.len())
                 .map(|digits| cut(hash, digits))
                 .find(|prefix| !others().any(|other| other.starts_with(prefix)))
@@ -120,10 +125,17 @@ mod tests {
     #[test]
     fn a_fingerprint_depends_on_value_namespace_and_identity_alone() {
         let one = |byte, namespace: &str, value: &str| {
-            identity(byte).for_namespace(namespace).fingerprints(&[secret(value)]).remove(0)
+            identity(byte)
+                .for_namespace(namespace)
+                .fingerprints(&[secret(value)])
+                .remove(0)
         };
         let it = one(1, "team", "sk-1");
-        assert_eq!(it, one(1, "team", "sk-1\n"), "the newline is no part of the value");
+        assert_eq!(
+            it,
+            one(1, "team", "sk-1\n"),
+            "the newline is no part of the value"
+        );
         assert_eq!(it.len(), DIGITS);
         assert!(it.bytes().all(|b| b.is_ascii_hexdigit()));
         assert_ne!(it, one(1, "team", "sk-2"));
@@ -142,7 +154,12 @@ mod tests {
 
     #[test]
     fn values_that_begin_alike_are_told_apart_by_more_digits() {
-        let full = ["0123456789".into(), "01234567aa".into(), "ff234567aa".into(), "0123456789".into()];
+        let full = [
+            "0123456789".into(),
+            "01234567aa".into(),
+            "ff234567aa".into(),
+            "0123456789".into(),
+        ];
         assert_eq!(
             shortest_distinct(&full),
             ["012345678", "01234567a", "ff234567", "012345678"]

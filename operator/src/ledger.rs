@@ -53,7 +53,9 @@ impl Ledger {
             None => false,
             Some(None) => true,
             Some(Some(fingerprints)) => {
-                record.keys.retain(|fingerprint, _| fingerprints.contains(fingerprint));
+                record
+                    .keys
+                    .retain(|fingerprint, _| fingerprints.contains(fingerprint));
                 true
             }
         });

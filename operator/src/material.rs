@@ -87,19 +87,28 @@ impl Rendered {
         let annotation = |name: &str| secret.metadata.annotations.as_ref()?.get(name).cloned();
         let text = |key: &str| {
             let bytes = secret.data.as_ref()?.get(key)?;
-            std::str::from_utf8(&bytes.0).ok().filter(|text| !text.is_empty()).map(str::to_owned)
+            std::str::from_utf8(&bytes.0)
+                .ok()
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
         };
-        let document = secret.data.as_ref().and_then(|data| data.get(DOCUMENT_FILE)).and_then(|bytes| {
-            let encoded = Encoded::from_bytes(bytes.0.clone());
-            let document = encoded.read().ok()?;
-            let since = annotation(SPEC_SINCE).and_then(|text| text.parse().ok());
-            Some(StoredDocument {
-                spec_since: since.unwrap_or(document.stamp.generation),
-                document,
-                encoded,
-            })
-        });
-        let certificate = text(CERTIFICATE_FILE).zip(text(PRIVATE_KEY_FILE)).zip(annotation(RENEW_AFTER));
+        let document = secret
+            .data
+            .as_ref()
+            .and_then(|data| data.get(DOCUMENT_FILE))
+            .and_then(|bytes| {
+                let encoded = Encoded::from_bytes(bytes.0.clone());
+                let document = encoded.read().ok()?;
+                let since = annotation(SPEC_SINCE).and_then(|text| text.parse().ok());
+                Some(StoredDocument {
+                    spec_since: since.unwrap_or(document.stamp.generation),
+                    document,
+                    encoded,
+                })
+            });
+        let certificate = text(CERTIFICATE_FILE)
+            .zip(text(PRIVATE_KEY_FILE))
+            .zip(annotation(RENEW_AFTER));
         Self {
             document,
             token: text(TOKEN_FILE).map(Zeroizing::new),
@@ -116,7 +125,11 @@ impl Rendered {
 
     /// What an exchange with the pods needs, where all of it is there.
     pub fn exchange_parts(&self) -> Option<(&StoredDocument, &Zeroizing<String>, &ExchangeCertificate)> {
-        Some((self.document.as_ref()?, self.token.as_ref()?, self.certificate.as_ref()?))
+        Some((
+            self.document.as_ref()?,
+            self.token.as_ref()?,
+            self.certificate.as_ref()?,
+        ))
     }
 }
 

@@ -66,7 +66,11 @@ impl Moment {
     pub fn wall_of(self, point: Monotonic) -> Timestamp {
         let offset = point.0.saturating_sub(self.monotonic.0);
         let wall = self.wall.as_millisecond().saturating_add(offset);
-        Timestamp::from_millisecond(wall).unwrap_or(if offset < 0 { Timestamp::MIN } else { Timestamp::MAX })
+        Timestamp::from_millisecond(wall).unwrap_or(if offset < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        })
     }
 
     /// The monotonic point of a wall time, seen from now.

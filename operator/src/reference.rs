@@ -167,8 +167,16 @@ impl Fetched {
 /// The Secrets and ConfigMaps that a provider names.
 pub fn of_provider(provider: &ModelProvider) -> BTreeSet<Reference> {
     let namespace = provider.metadata.namespace.as_deref().unwrap_or_default();
-    let secrets = provider.spec.credentials.iter().filter_map(|c| c.secret_key_ref.as_ref());
-    let bundle = provider.spec.endpoint.iter().filter_map(|e| e.ca_bundle_ref.as_ref());
+    let secrets = provider
+        .spec
+        .credentials
+        .iter()
+        .filter_map(|c| c.secret_key_ref.as_ref());
+    let bundle = provider
+        .spec
+        .endpoint
+        .iter()
+        .filter_map(|e| e.ca_bundle_ref.as_ref());
     secrets
         .map(|r| Reference::secret(namespace, &r.name))
         .chain(bundle.map(|r| Reference::config_map(namespace, &r.name)))
@@ -179,5 +187,6 @@ pub fn of_provider(provider: &ModelProvider) -> BTreeSet<Reference> {
 pub fn of_group(group: &LoadBalanceGroup) -> BTreeSet<Reference> {
     let namespace = group.metadata.namespace.as_deref().unwrap_or_default();
     let keys = group.spec.client_access.keys.iter();
-    keys.map(|key| Reference::secret(namespace, &key.secret_key_ref.name)).collect()
+    keys.map(|key| Reference::secret(namespace, &key.secret_key_ref.name))
+        .collect()
 }

@@ -38,7 +38,9 @@ impl Ledger {
     pub fn advisories_for(&self, instance: &str, scope: &DocumentScope, now: Moment) -> Advisories {
         let mut all = BTreeMap::new();
         for uid in scope.providers() {
-            let Some(record) = self.providers.get(uid) else { continue };
+            let Some(record) = self.providers.get(uid) else {
+                continue;
+            };
             for (fingerprint, key) in &record.keys {
                 if !scope.has(uid, fingerprint) {
                     continue;
@@ -46,7 +48,10 @@ impl Ledger {
                 let mut by_scope: BTreeMap<_, Vec<_>> = BTreeMap::new();
                 for (id, holding) in &key.holdings {
                     if id.instance != instance && holding.holds(now.monotonic) && worth_telling(holding) {
-                        by_scope.entry((&holding.model, holding.quota_group)).or_default().push((id, holding));
+                        by_scope
+                            .entry((&holding.model, holding.quota_group))
+                            .or_default()
+                            .push((id, holding));
                     }
                 }
                 for mut verdicts in by_scope.into_values() {
@@ -72,7 +77,9 @@ fn weight(holding: &Holding) -> (bool, Option<Monotonic>) {
 fn worth_telling(holding: &Holding) -> bool {
     match holding.held {
         Held::Invalid | Held::Exhausted => true,
-        Held::Cooling(CoolingReason::RateLimited | CoolingReason::Refused) => holding.length() >= SHORTEST_REST,
+        Held::Cooling(CoolingReason::RateLimited | CoolingReason::Refused) => {
+            holding.length() >= SHORTEST_REST
+        }
         Held::Cooling(CoolingReason::Overloaded | CoolingReason::ProviderFault) => false,
     }
 }
@@ -92,17 +99,23 @@ impl Advisories {
     /// early is.
     pub fn known_from(&self, other: &Self) -> bool {
         let ended = |holding: &Holding| !holding.holds(self.at);
-        self.told.iter().all(|(id, told)| other.told.get(id) == Some(told))
-            && other.told.iter().all(|(id, (.., holding))| self.told.contains_key(id) || ended(holding))
+        self.told
+            .iter()
+            .all(|(id, told)| other.told.get(id) == Some(told))
+            && other
+                .told
+                .iter()
+                .all(|(id, (.., holding))| self.told.contains_key(id) || ended(holding))
     }
 
     /// As they travel, with the time that remains now.
     pub fn to_wire(&self, now: Moment) -> Vec<Advisory> {
-        let advisory = |(id, (provider, fingerprint, holding)): (&VerdictId, &(String, String, Holding))| Advisory {
-            id: id.clone(),
-            provider: provider.clone(),
-            finding: finding(fingerprint, holding, now),
-        };
+        let advisory =
+            |(id, (provider, fingerprint, holding)): (&VerdictId, &(String, String, Holding))| Advisory {
+                id: id.clone(),
+                provider: provider.clone(),
+                finding: finding(fingerprint, holding, now),
+            };
         self.told.iter().map(advisory).collect()
     }
 }
@@ -113,7 +126,9 @@ fn finding(fingerprint: &str, holding: &Holding, now: Moment) -> Finding {
         quota_group: holding.quota_group,
         model: holding.model.clone(),
     };
-    let remaining_ms = holding.deadline.map_or(0, |deadline| now.monotonic.until_ms(deadline));
+    let remaining_ms = holding
+        .deadline
+        .map_or(0, |deadline| now.monotonic.until_ms(deadline));
     match holding.held {
         Held::Invalid => Finding::Invalid {
             fingerprint: fingerprint.to_owned(),

@@ -26,7 +26,10 @@ impl EndpointRecord {
 
     /// The merged word; none when nobody ever spoke.
     pub(super) fn state(&self, now: Monotonic) -> Option<EndpointState> {
-        let fresh = self.0.values().filter(|(learned, _)| now.since(*learned) <= FRESH);
+        let fresh = self
+            .0
+            .values()
+            .filter(|(learned, _)| now.since(*learned) <= FRESH);
         let newest = self.0.values().max();
         let mut words: Vec<_> = fresh.collect();
         if words.is_empty() {
@@ -40,7 +43,10 @@ impl EndpointRecord {
 
     /// When a word stops being fresh.
     pub(super) fn next_change(&self, now: Monotonic) -> Option<Monotonic> {
-        let ends = self.0.values().map(|(learned, _)| *learned + FRESH + Duration::from_millis(1));
+        let ends = self
+            .0
+            .values()
+            .map(|(learned, _)| *learned + FRESH + Duration::from_millis(1));
         ends.filter(|end| now < *end).min()
     }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use keypool_contract::exchange::ExchangeResponse;
 use keypool_contract::verdict::{Finding, Scope, Verdict, VerdictId};
 
+use super::Ledger;
 use super::record::{Held, Holding, ProviderRecord};
 use super::scope::DocumentScope;
 use super::seed::{SEEDED_INSTANCE, replaces_seed};
-use super::Ledger;
 use crate::moment::{Moment, Monotonic};
 
 /// How long a refuted verdict is remembered.
@@ -102,11 +102,18 @@ impl ProviderRecord {
             Finding::NotVerifiable { fingerprint } => {
                 self.keys.entry(fingerprint.clone()).or_default().not_verifiable = true;
             }
-            Finding::Cooling { scope: what, reason, remaining_ms } => {
+            Finding::Cooling {
+                scope: what,
+                reason,
+                remaining_ms,
+            } => {
                 let end = now + Duration::from_millis(*remaining_ms);
                 self.hold(verdict, Held::Cooling(*reason), what, Some(end), scope, now);
             }
-            Finding::Exhausted { scope: what, remaining_ms } => {
+            Finding::Exhausted {
+                scope: what,
+                remaining_ms,
+            } => {
                 let end = now + Duration::from_millis(*remaining_ms);
                 self.hold(verdict, Held::Exhausted, what, Some(end), scope, now);
             }
@@ -130,7 +137,8 @@ impl ProviderRecord {
         let key = self.keys.entry(fingerprint.to_owned()).or_default();
         key.prove(learned);
         if snapshot {
-            key.holdings.retain(|id, holding| id.instance != SEEDED_INSTANCE || holding.learned >= learned);
+            key.holdings
+                .retain(|id, holding| id.instance != SEEDED_INSTANCE || holding.learned >= learned);
         }
     }
 
@@ -160,7 +168,8 @@ impl ProviderRecord {
         };
         for mate in mates {
             if let Some(key) = self.keys.get_mut(mate) {
-                key.holdings.retain(|id, old| id.instance != SEEDED_INSTANCE || !replaces_seed(&holding, old));
+                key.holdings
+                    .retain(|id, old| id.instance != SEEDED_INSTANCE || !replaces_seed(&holding, old));
             }
         }
         let key = self.keys.entry(what.fingerprint.clone()).or_default();
@@ -179,7 +188,10 @@ impl ProviderRecord {
     ) {
         self.refuted.retain(|_, until| now < *until);
         for id in verdicts {
-            let holder = self.keys.iter_mut().find(|(_, key)| key.holdings.contains_key(id));
+            let holder = self
+                .keys
+                .iter_mut()
+                .find(|(_, key)| key.holdings.contains_key(id));
             match holder {
                 Some((fingerprint, _)) if !scope.has(provider, fingerprint) => continue,
                 Some((_, key)) => {

@@ -56,7 +56,11 @@ impl Holding {
 
     /// Until when it is told in a status.
     pub(super) fn told_until(&self) -> Option<Monotonic> {
-        let lingers = if self.held == Held::Exhausted { EXHAUSTED_LINGERS } else { Duration::ZERO };
+        let lingers = if self.held == Held::Exhausted {
+            EXHAUSTED_LINGERS
+        } else {
+            Duration::ZERO
+        };
         self.deadline.map(|deadline| deadline + lingers)
     }
 
@@ -66,7 +70,8 @@ impl Holding {
 
     /// How long it was to last.
     pub(super) fn length(&self) -> Duration {
-        self.deadline.map_or(Duration::MAX, |deadline| deadline.since(self.learned))
+        self.deadline
+            .map_or(Duration::MAX, |deadline| deadline.since(self.learned))
     }
 }
 
@@ -107,12 +112,19 @@ impl KeyRecord {
 
     /// The end of the last rest that is over and was long enough to be told.
     pub(super) fn last_ended(&self, now: Monotonic) -> Option<Monotonic> {
-        let ended = self.holdings.values().filter(|holding| !holding.is_told(now) && holding.length() >= TOLD);
+        let ended = self
+            .holdings
+            .values()
+            .filter(|holding| !holding.is_told(now) && holding.length() >= TOLD);
         ended.filter_map(Holding::told_until).max().max(self.cooled)
     }
 
     pub(super) fn next_change(&self, now: Monotonic) -> Option<Monotonic> {
-        self.holdings.values().filter_map(Holding::told_until).filter(|end| now < *end).min()
+        self.holdings
+            .values()
+            .filter_map(Holding::told_until)
+            .filter(|end| now < *end)
+            .min()
     }
 
     /// Forgets ended rests but the last few.

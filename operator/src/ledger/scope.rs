@@ -16,7 +16,9 @@ impl DocumentScope {
     pub fn of(document: &Document) -> Self {
         let providers = document.content.providers.iter().map(|(uid, provider)| {
             let credentials = provider.credentials.iter();
-            let values = credentials.map(|c| (c.fingerprint.clone(), c.quota_group.clone())).collect();
+            let values = credentials
+                .map(|c| (c.fingerprint.clone(), c.quota_group.clone()))
+                .collect();
             (uid.clone(), values)
         });
         Self {
@@ -43,7 +45,9 @@ impl DocumentScope {
 
     /// Whether the provider is in it with that value.
     pub fn has(&self, provider: &str, fingerprint: &str) -> bool {
-        self.providers.get(provider).is_some_and(|values| values.contains_key(fingerprint))
+        self.providers
+            .get(provider)
+            .is_some_and(|values| values.contains_key(fingerprint))
     }
 
     /// The UIDs of its providers.
@@ -54,7 +58,9 @@ impl DocumentScope {
     /// The values that share a limit with this one, itself included.
     pub(super) fn mates<'a>(&'a self, provider: &str, fingerprint: &'a str) -> Vec<&'a str> {
         let values = self.providers.get(provider);
-        let group = values.and_then(|values| values.get(fingerprint)).and_then(Option::as_deref);
+        let group = values
+            .and_then(|values| values.get(fingerprint))
+            .and_then(Option::as_deref);
         match (values, group) {
             (Some(values), Some(group)) => values
                 .iter()

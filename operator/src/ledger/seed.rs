@@ -41,7 +41,10 @@ impl Ledger {
 }
 
 fn seed_key(key: &mut KeyRecord, status: &KeyStatus, seeds: &mut u64, now: Moment) {
-    let since = status.since.as_ref().map_or(now.monotonic, |time| now.monotonic_of(time.0));
+    let since = status
+        .since
+        .as_ref()
+        .map_or(now.monotonic, |time| now.monotonic_of(time.0));
     match (status.state, status.reason) {
         (KeyState::Healthy, KeyReason::CooldownOver) => key.cooled = key.cooled.max(Some(since)),
         (KeyState::Healthy, _) => key.prove(since),
@@ -55,7 +58,11 @@ fn seed_key(key: &mut KeyRecord, status: &KeyStatus, seeds: &mut u64, now: Momen
             model: model.map(str::to_owned),
             quota_group: false,
             learned: since,
-            deadline: if held == Held::Invalid { None } else { Some(until.unwrap_or(now.monotonic)) },
+            deadline: if held == Held::Invalid {
+                None
+            } else {
+                Some(until.unwrap_or(now.monotonic))
+            },
         };
         if key.holdings.values().any(|live| replaces_seed(live, &holding)) {
             return;
@@ -70,10 +77,20 @@ fn seed_key(key: &mut KeyRecord, status: &KeyStatus, seeds: &mut u64, now: Momen
     let point = |time: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Time| now.monotonic_of(time.0);
     // A whole key that rests because each of its models does is told by its models.
     if status.models.is_empty() {
-        hold(status.state, status.reason, status.until.as_ref().map(point), None);
+        hold(
+            status.state,
+            status.reason,
+            status.until.as_ref().map(point),
+            None,
+        );
     }
     for model in &status.models {
-        hold(model.state, model.reason, model.until.as_ref().map(point), Some(&model.name));
+        hold(
+            model.state,
+            model.reason,
+            model.until.as_ref().map(point),
+            Some(&model.name),
+        );
     }
 }
 

@@ -104,7 +104,11 @@ fn worse(a: &Hold, b: &Hold) -> Hold {
     };
     let key = |hold: &Hold| (rank(hold), hold.until, hold.length, hold.held);
     let (worse, other) = if key(a) >= key(b) { (a, b) } else { (b, a) };
-    let since = if worse.held.same_kind(other.held) { a.since.min(b.since) } else { worse.since };
+    let since = if worse.held.same_kind(other.held) {
+        a.since.min(b.since)
+    } else {
+        worse.since
+    };
     Hold {
         since,
         ..worse.clone()

@@ -35,9 +35,21 @@ fn scope(values: &[(&str, Option<&str>)]) -> DocumentScope {
         ca_bundle: None,
         headers: Vec::new(),
         credentials: values.iter().enumerate().map(credential).collect(),
-        probe: Probe { enabled: true, interval_ms: 1, timeout_ms: 1 },
-        cooldown: Cooldown { initial_ms: 1, max_ms: 1 },
-        timeouts: Timeouts { connect_ms: 1, first_event_ms: 1, response_ms: 1, idle_ms: 1 },
+        probe: Probe {
+            enabled: true,
+            interval_ms: 1,
+            timeout_ms: 1,
+        },
+        cooldown: Cooldown {
+            initial_ms: 1,
+            max_ms: 1,
+        },
+        timeouts: Timeouts {
+            connect_ms: 1,
+            first_event_ms: 1,
+            response_ms: 1,
+            idle_ms: 1,
+        },
     };
     let content = Content {
         salt: Salt(String::new()),
@@ -48,7 +60,10 @@ fn scope(values: &[(&str, Option<&str>)]) -> DocumentScope {
 }
 
 fn id(instance: &str, sequence: u64) -> VerdictId {
-    VerdictId { instance: instance.into(), sequence }
+    VerdictId {
+        instance: instance.into(),
+        sequence,
+    }
 }
 
 fn response(instance: &str, snapshot: bool, findings: Vec<(u64, Finding)>) -> ExchangeResponse {
@@ -86,22 +101,31 @@ fn whole(fingerprint: &str) -> Scope {
 }
 
 fn invalid(fingerprint: &str) -> Finding {
-    Finding::Invalid { fingerprint: fingerprint.into() }
+    Finding::Invalid {
+        fingerprint: fingerprint.into(),
+    }
 }
 
 fn refuted(ids: &[VerdictId]) -> Finding {
-    Finding::Refuted { verdicts: ids.to_vec() }
+    Finding::Refuted {
+        verdicts: ids.to_vec(),
+    }
 }
 
 fn proven(fingerprint: &str) -> Finding {
-    Finding::Proven { fingerprint: fingerprint.into() }
+    Finding::Proven {
+        fingerprint: fingerprint.into(),
+    }
 }
 
 /// What is held against a value, as (state, seconds that remain).
 fn held(ledger: &Ledger, fingerprint: &str, now: Moment) -> Option<(Held, Option<i64>)> {
     let holds = ledger.standing(P, fingerprint, &[], now.monotonic).holds;
     let whole = holds.into_iter().find(|hold| hold.model.is_none())?;
-    Some((whole.held, whole.until.map(|until| (until.0 - now.monotonic.0) / 1000)))
+    Some((
+        whole.held,
+        whole.until.map(|until| (until.0 - now.monotonic.0) / 1000),
+    ))
 }
 
 const RATE: Held = Held::Cooling(CoolingReason::RateLimited);
@@ -131,20 +155,43 @@ fn a_refutation_clears_what_it_names_and_nothing_else() {
     ledger.receive(&scope, &response("a", false, vec![(1, cooling("f", 45))]), at(0));
     ledger.receive(&scope, &response("b", false, vec![(7, cooling("f", 20))]), at(0));
     ledger.receive(&scope, &response("c", false, vec![(3, proven("f"))]), at(1));
-    assert_eq!(held(&ledger, "f", at(1)), Some((RATE, Some(44))), "a proof clears nothing");
-    ledger.receive(&scope, &response("c", false, vec![(4, refuted(&[id("a", 1)]))]), at(2));
+    assert_eq!(
+        held(&ledger, "f", at(1)),
+        Some((RATE, Some(44))),
+        "a proof clears nothing"
+    );
+    ledger.receive(
+        &scope,
+        &response("c", false, vec![(4, refuted(&[id("a", 1)]))]),
+        at(2),
+    );
     assert_eq!(held(&ledger, "f", at(2)), Some((RATE, Some(18))));
-    ledger.receive(&scope, &response("c", false, vec![(5, refuted(&[id("b", 7)]))]), at(3));
+    ledger.receive(
+        &scope,
+        &response("c", false, vec![(5, refuted(&[id("b", 7)]))]),
+        at(3),
+    );
     assert_eq!(held(&ledger, "f", at(3)), None);
-    assert_eq!(ledger.standing(P, "f", &[], at(3).monotonic).proof, Proof::Proven { at: at(3).monotonic });
+    assert_eq!(
+        ledger.standing(P, "f", &[], at(3).monotonic).proof,
+        Proof::Proven { at: at(3).monotonic }
+    );
     ledger.receive(&scope, &response("a", true, vec![(1, cooling("f", 40))]), at(5));
-    assert_eq!(held(&ledger, "f", at(5)), None, "what was refuted does not come back");
+    assert_eq!(
+        held(&ledger, "f", at(5)),
+        None,
+        "what was refuted does not come back"
+    );
 }
 
 #[test]
 fn invalid_has_no_end_and_outlives_its_pod() {
     let (mut ledger, scope) = (Ledger::default(), scope(&[("f", None), ("g", None)]));
-    ledger.receive(&scope, &response("a", false, vec![(1, invalid("f")), (2, cooling("f", 900))]), at(0));
+    ledger.receive(
+        &scope,
+        &response("a", false, vec![(1, invalid("f")), (2, cooling("f", 900))]),
+        at(0),
+    );
     ledger.keep_instances(&["b".to_owned()].into());
     assert_eq!(held(&ledger, "f", at(86_400)), Some((Held::Invalid, None)));
     let told = ledger.advisories_for("b", &scope, at(1)).to_wire(at(1));
@@ -160,13 +207,23 @@ fn values_that_are_away_for_a_moment_are_not_forgotten() {
     ledger.keep(&[(P.to_owned(), None)].into());
     assert!(held(&ledger, "f", at(1)).is_some());
     ledger.keep(&[].into());
-    assert_eq!(ledger, Ledger { received: [("a".to_owned(), 1)].into(), ..Ledger::default() });
+    assert_eq!(
+        ledger,
+        Ledger {
+            received: [("a".to_owned(), 1)].into(),
+            ..Ledger::default()
+        }
+    );
 }
 
 #[test]
 fn a_pod_is_believed_only_about_its_own_document_and_in_its_own_name() {
     let (mut ledger, scope) = (Ledger::default(), scope(&[("f", None)]));
-    let mut answer = response("a", false, vec![(1, invalid("other")), (2, invalid("f")), (3, cooling("f", 60))]);
+    let mut answer = response(
+        "a",
+        false,
+        vec![(1, invalid("other")), (2, invalid("f")), (3, cooling("f", 60))],
+    );
     answer.verdicts[1].provider = "uid-q".into();
     answer.verdicts[2].id.instance = "b".into();
     let received = ledger.receive(&scope, &answer, at(0));
@@ -181,11 +238,19 @@ fn a_pod_is_believed_only_about_its_own_document_and_in_its_own_name() {
 #[test]
 fn a_snapshot_clears_what_its_maker_no_longer_holds() {
     let (mut ledger, scope) = (Ledger::default(), scope(&[("f", None), ("g", None)]));
-    ledger.receive(&scope, &response("a", false, vec![(1, invalid("f")), (2, cooling("g", 60))]), at(0));
+    ledger.receive(
+        &scope,
+        &response("a", false, vec![(1, invalid("f")), (2, cooling("g", 60))]),
+        at(0),
+    );
     ledger.receive(&scope, &response("b", false, vec![(1, cooling("g", 30))]), at(0));
     ledger.receive(&scope, &response("a", true, vec![(3, proven("f"))]), at(1));
     assert_eq!(held(&ledger, "f", at(1)), None);
-    assert_eq!(held(&ledger, "g", at(1)), Some((RATE, Some(29))), "the other pod's stands");
+    assert_eq!(
+        held(&ledger, "g", at(1)),
+        Some((RATE, Some(29))),
+        "the other pod's stands"
+    );
 }
 
 #[test]
@@ -193,23 +258,42 @@ fn a_quota_group_rests_together_and_nothing_beyond_it() {
     let values = [("f", Some("org")), ("g", Some("org")), ("h", None)];
     let (mut ledger, scope) = (Ledger::default(), scope(&values));
     let finding = Finding::Exhausted {
-        scope: Scope { quota_group: true, ..whole("f") },
+        scope: Scope {
+            quota_group: true,
+            ..whole("f")
+        },
         remaining_ms: 600_000,
     };
     ledger.receive(&scope, &response("a", false, vec![(1, finding)]), at(0));
     let mates = ["f", "g"];
     for (fingerprint, mates, rests) in [("f", &mates[..], 1), ("g", &mates, 1), ("h", &[], 0)] {
-        assert_eq!(ledger.standing(P, fingerprint, mates, at(1).monotonic).holds.len(), rests, "{fingerprint}");
+        assert_eq!(
+            ledger
+                .standing(P, fingerprint, mates, at(1).monotonic)
+                .holds
+                .len(),
+            rests,
+            "{fingerprint}"
+        );
     }
 }
 
 #[test]
 fn an_exhausted_key_stays_so_until_its_trial_is_decided() {
     let (mut ledger, scope) = (Ledger::default(), scope(&[("f", None)]));
-    let finding = Finding::Exhausted { scope: whole("f"), remaining_ms: 600_000 };
+    let finding = Finding::Exhausted {
+        scope: whole("f"),
+        remaining_ms: 600_000,
+    };
     ledger.receive(&scope, &response("a", false, vec![(1, finding)]), at(0));
-    assert_eq!(held(&ledger, "f", at(630)).map(|(held, _)| held), Some(Held::Exhausted));
-    assert!(ledger.advisories_for("b", &scope, at(600)).is_empty(), "a pod may try at the deadline");
+    assert_eq!(
+        held(&ledger, "f", at(630)).map(|(held, _)| held),
+        Some(Held::Exhausted)
+    );
+    assert!(
+        ledger.advisories_for("b", &scope, at(600)).is_empty(),
+        "a pod may try at the deadline"
+    );
     assert_eq!(held(&ledger, "f", at(660)), None);
     assert_eq!(ledger.next_change(P, at(0).monotonic), Some(at(660).monotonic));
 }
@@ -229,14 +313,27 @@ fn others_are_told_of_auth_credit_and_rests_that_are_worth_it() {
         (rest(CoolingReason::Overloaded, 60), false),
         (rest(CoolingReason::ProviderFault, 60), false),
         (invalid("f"), true),
-        (Finding::Exhausted { scope: whole("f"), remaining_ms: 1000 }, true),
+        (
+            Finding::Exhausted {
+                scope: whole("f"),
+                remaining_ms: 1000,
+            },
+            true,
+        ),
     ] {
         let mut ledger = Ledger::default();
         ledger.receive(&scope, &response("a", false, vec![(1, finding.clone())]), at(0));
         let others = ledger.advisories_for("b", &scope, at(0));
         assert_eq!(others.len(), usize::from(told), "{finding:?}");
-        assert!(ledger.advisories_for("a", &scope, at(0)).is_empty(), "never back to its maker");
-        assert!(ledger.advisories_for("b", &DocumentScope::default(), at(0)).is_empty());
+        assert!(
+            ledger.advisories_for("a", &scope, at(0)).is_empty(),
+            "never back to its maker"
+        );
+        assert!(
+            ledger
+                .advisories_for("b", &DocumentScope::default(), at(0))
+                .is_empty()
+        );
     }
 }
 
@@ -251,10 +348,20 @@ fn what_was_told_stays_told_to_its_end_and_travels_with_what_remains() {
     assert_eq!(wire[0].id, id("a", 1));
     assert_eq!(wire[0].finding, cooling("f", 2));
     let over = ledger.advisories_for("b", &scope, at(45));
-    assert!(over.is_empty() && over.known_from(&first), "an end by itself is no news");
-    ledger.receive(&scope, &response("b", false, vec![(1, refuted(&[id("a", 1)]))]), at(10));
+    assert!(
+        over.is_empty() && over.known_from(&first),
+        "an end by itself is no news"
+    );
+    ledger.receive(
+        &scope,
+        &response("b", false, vec![(1, refuted(&[id("a", 1)]))]),
+        at(10),
+    );
     let cleared = ledger.advisories_for("c", &scope, at(10));
-    assert!(cleared.is_empty() && !cleared.known_from(&first), "an early end is");
+    assert!(
+        cleared.is_empty() && !cleared.known_from(&first),
+        "an early end is"
+    );
     assert!(!first.known_from(&over));
 }
 
@@ -276,17 +383,49 @@ fn the_endpoint_is_reached_when_one_that_tried_lately_reached_it() {
     let scope = scope(&[("f", None)]);
     let mut ledger = Ledger::default();
     assert_eq!(ledger.endpoint(P, at(0).monotonic), None);
-    ledger.receive(&scope, &response("a", false, vec![(1, say(EndpointState::Reachable))]), at(0));
-    ledger.receive(&scope, &response("b", false, vec![(1, say(EndpointState::Refused))]), at(30));
-    assert_eq!(ledger.endpoint(P, at(60).monotonic), Some(EndpointState::Reachable));
-    assert_eq!(ledger.next_change(P, at(60).monotonic), Some(at(60).monotonic + Duration::from_millis(1)));
-    assert_eq!(ledger.endpoint(P, at(61).monotonic), Some(EndpointState::Refused), "a no longer tries");
-    assert_eq!(ledger.endpoint(P, at(999).monotonic), Some(EndpointState::Refused), "silence changes nothing");
+    ledger.receive(
+        &scope,
+        &response("a", false, vec![(1, say(EndpointState::Reachable))]),
+        at(0),
+    );
+    ledger.receive(
+        &scope,
+        &response("b", false, vec![(1, say(EndpointState::Refused))]),
+        at(30),
+    );
+    assert_eq!(
+        ledger.endpoint(P, at(60).monotonic),
+        Some(EndpointState::Reachable)
+    );
+    assert_eq!(
+        ledger.next_change(P, at(60).monotonic),
+        Some(at(60).monotonic + Duration::from_millis(1))
+    );
+    assert_eq!(
+        ledger.endpoint(P, at(61).monotonic),
+        Some(EndpointState::Refused),
+        "a no longer tries"
+    );
+    assert_eq!(
+        ledger.endpoint(P, at(999).monotonic),
+        Some(EndpointState::Refused),
+        "silence changes nothing"
+    );
     ledger.keep_instances(&["c".to_owned()].into());
-    assert_eq!(ledger.endpoint(P, at(999).monotonic), Some(EndpointState::Refused));
-    ledger.receive(&scope, &response("c", false, vec![(1, say(EndpointState::TlsInvalid))]), at(1000));
+    assert_eq!(
+        ledger.endpoint(P, at(999).monotonic),
+        Some(EndpointState::Refused)
+    );
+    ledger.receive(
+        &scope,
+        &response("c", false, vec![(1, say(EndpointState::TlsInvalid))]),
+        at(1000),
+    );
     ledger.keep_instances(&["c".to_owned()].into());
-    assert_eq!(ledger.endpoint(P, at(1000).monotonic), Some(EndpointState::TlsInvalid));
+    assert_eq!(
+        ledger.endpoint(P, at(1000).monotonic),
+        Some(EndpointState::TlsInvalid)
+    );
 }
 
 fn stored(state: KeyState, reason: KeyReason, since: i64, until: Option<i64>) -> KeyStatus {
@@ -307,10 +446,22 @@ fn stored(state: KeyState, reason: KeyReason, since: i64, until: Option<i64>) ->
 #[test]
 fn a_new_leader_believes_the_stored_status_about_the_same_value() {
     for (status, want) in [
-        (stored(KeyState::Invalid, KeyReason::RefusedByProvider, -600, None), Some((Held::Invalid, None))),
-        (stored(KeyState::CoolingDown, KeyReason::RateLimited, -5, Some(45)), Some((RATE, Some(45)))),
-        (stored(KeyState::Exhausted, KeyReason::CreditExhausted, -5, Some(300)), Some((Held::Exhausted, Some(300)))),
-        (stored(KeyState::CoolingDown, KeyReason::RateLimited, -60, Some(0)), None),
+        (
+            stored(KeyState::Invalid, KeyReason::RefusedByProvider, -600, None),
+            Some((Held::Invalid, None)),
+        ),
+        (
+            stored(KeyState::CoolingDown, KeyReason::RateLimited, -5, Some(45)),
+            Some((RATE, Some(45))),
+        ),
+        (
+            stored(KeyState::Exhausted, KeyReason::CreditExhausted, -5, Some(300)),
+            Some((Held::Exhausted, Some(300))),
+        ),
+        (
+            stored(KeyState::CoolingDown, KeyReason::RateLimited, -60, Some(0)),
+            None,
+        ),
         (stored(KeyState::Healthy, KeyReason::Proven, -60, None), None),
     ] {
         let mut ledger = Ledger::default();
@@ -326,14 +477,32 @@ fn a_new_leader_believes_the_stored_status_about_the_same_value() {
 fn a_seeded_verdict_is_handed_on_and_gives_way_to_the_true_one() {
     let scope = scope(&[("f", None)]);
     let mut ledger = Ledger::default();
-    ledger.seed(P, &[stored(KeyState::CoolingDown, KeyReason::RateLimited, -5, Some(43))], |_| true, at(0));
+    ledger.seed(
+        P,
+        &[stored(
+            KeyState::CoolingDown,
+            KeyReason::RateLimited,
+            -5,
+            Some(43),
+        )],
+        |_| true,
+        at(0),
+    );
     let told = ledger.advisories_for("b", &scope, at(0)).to_wire(at(0));
     assert_eq!(told[0].id, id("status", 1));
     // The status rounds up: the pod knows better when it ends.
     ledger.receive(&scope, &response("a", true, vec![(9, cooling("f", 35))]), at(0));
     assert_eq!(held(&ledger, "f", at(0)), Some((RATE, Some(35))));
-    ledger.receive(&scope, &response("a", false, vec![(10, refuted(&[id("a", 9)]))]), at(1));
-    assert_eq!(held(&ledger, "f", at(1)), None, "and nothing of the seed is left behind");
+    ledger.receive(
+        &scope,
+        &response("a", false, vec![(10, refuted(&[id("a", 9)]))]),
+        at(1),
+    );
+    assert_eq!(
+        held(&ledger, "f", at(1)),
+        None,
+        "and nothing of the seed is left behind"
+    );
 }
 
 #[test]
@@ -341,7 +510,12 @@ fn a_pod_that_proved_the_value_later_refutes_the_stored_status() {
     let scope = scope(&[("f", None)]);
     for (age, snapshot, stands) in [(0, true, false), (100_000, true, true), (0, false, true)] {
         let mut ledger = Ledger::default();
-        ledger.seed(P, &[stored(KeyState::Invalid, KeyReason::RefusedByProvider, -60, None)], |_| true, at(0));
+        ledger.seed(
+            P,
+            &[stored(KeyState::Invalid, KeyReason::RefusedByProvider, -60, None)],
+            |_| true,
+            at(0),
+        );
         let mut answer = response("a", snapshot, vec![(1, proven("f"))]);
         answer.verdicts[0].age_ms = age;
         ledger.receive(&scope, &answer, at(1));

@@ -44,7 +44,9 @@ impl Material {
         client_secret: ClientSecret,
         now: Timestamp,
     ) -> Result<Self, MaterialError> {
-        let document = rendered.and_then(|rendered| rendered.document.as_ref()).map(|stored| &stored.document);
+        let document = rendered
+            .and_then(|rendered| rendered.document.as_ref())
+            .map(|stored| &stored.document);
         let (lineage, salt) = match document {
             Some(document) => (document.stamp.lineage.clone(), document.content.salt.clone()),
             None => (random_hex::<16>()?, Salt(random_hex::<16>()?)),
@@ -99,7 +101,9 @@ fn new_certificate(previous: Option<String>, now: Timestamp) -> Result<ExchangeC
     params.not_before = date_time_ymd(year, month, date);
     let (year, month, date) = day(now, VALID_DAYS);
     params.not_after = date_time_ymd(year, month, date);
-    let renew_after = now.checked_add(Duration::from_secs(RENEW_AFTER_DAYS * DAY)).unwrap_or(now);
+    let renew_after = now
+        .checked_add(Duration::from_secs(RENEW_AFTER_DAYS * DAY))
+        .unwrap_or(now);
     Ok(ExchangeCertificate {
         certificate: params.self_signed(&key)?.pem(),
         private_key: Zeroizing::new(key.serialize_pem()),
@@ -111,7 +115,10 @@ fn new_certificate(previous: Option<String>, now: Timestamp) -> Result<ExchangeC
 /// Year, month and day of the date that is so many days away.
 fn day(now: Timestamp, days: i64) -> (i32, u8, u8) {
     let seconds = now.as_second().saturating_add(days.saturating_mul(86_400));
-    let date = Timestamp::from_second(seconds).unwrap_or(now).to_zoned(TimeZone::UTC).date();
+    let date = Timestamp::from_second(seconds)
+        .unwrap_or(now)
+        .to_zoned(TimeZone::UTC)
+        .date();
     let part = |part: i8| u8::try_from(part).unwrap_or(1);
     (i32::from(date.year()), part(date.month()), part(date.day()))
 }

@@ -49,8 +49,9 @@ fn the_certificate_is_its_own_root_for_the_fixed_name() {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(der.clone()).unwrap();
     let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let verifier =
-        rustls::client::WebPkiServerVerifier::builder_with_provider(roots.into(), provider.into()).build().unwrap();
+    let verifier = rustls::client::WebPkiServerVerifier::builder_with_provider(roots.into(), provider.into())
+        .build()
+        .unwrap();
     let seconds = |days: u64| {
         let now = u64::try_from(at(0).wall.as_second()).unwrap();
         rustls::pki_types::UnixTime::since_unix_epoch(Duration::from_secs(now + days * 86_400))
@@ -79,7 +80,10 @@ fn what_a_secret_holds_is_kept_until_it_is_due() {
     let due = at(241 * 86_400).wall;
     let renewed = Material::complete(Some(&stored), ClientSecret::NotWanted, due).unwrap();
     assert_ne!(renewed.certificate.certificate, first.certificate.certificate);
-    assert_eq!(renewed.certificate.previous.as_ref(), Some(&first.certificate.certificate));
+    assert_eq!(
+        renewed.certificate.previous.as_ref(),
+        Some(&first.certificate.certificate)
+    );
     let trusted = renewed.certificate.trusted();
     let all: Vec<_> = CertificateDer::pem_slice_iter(trusted.as_bytes()).collect();
     assert_eq!(all.len(), 2, "pods change over one by one");
@@ -116,5 +120,10 @@ fn a_key_is_made_only_where_it_can_be_handed_out() {
         };
         assert_eq!(judged, want);
     }
-    assert!(Material::complete(None, ClientSecret::Taken, at(0).wall).unwrap().client_key.is_none());
+    assert!(
+        Material::complete(None, ClientSecret::Taken, at(0).wall)
+            .unwrap()
+            .client_key
+            .is_none()
+    );
 }

@@ -33,7 +33,11 @@ mod tests {
             ("API.OpenAI.com", "https://api.openai.com/v1", true),
             ("api.openai.com:443", "https://api.openai.com/v1", true),
             ("api.openai.com:8443", "https://api.openai.com/v1", false),
-            ("a.example, b.example:8000 ,c.example", "http://b.example:8000/v1", true),
+            (
+                "a.example, b.example:8000 ,c.example",
+                "http://b.example:8000/v1",
+                true,
+            ),
             ("a.example\nb.example", "http://b.example", true),
             ("b.example:80", "http://b.example", true),
             ("openai.com", "https://api.openai.com/v1", false),

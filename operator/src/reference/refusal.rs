@@ -61,10 +61,9 @@ impl Refusal {
             (Cause::NotFound { .. }, Kind::Secret) => Reason::SecretNotFound,
             (Cause::KeyNotFound, Kind::Secret) => Reason::SecretKeyNotFound,
             (Cause::Malformed(_) | Cause::NoCertificates, _) => Reason::MalformedValue,
-            (
-                Cause::OwnedByKeypool | Cause::ClusterToken | Cause::HelmRelease | Cause::Unreadable,
-                _,
-            ) => Reason::RefNotPermitted,
+            (Cause::OwnedByKeypool | Cause::ClusterToken | Cause::HelmRelease | Cause::Unreadable, _) => {
+                Reason::RefNotPermitted
+            }
             (Cause::HostNotAllowed { .. } | Cause::HostsRequired { .. }, _) => Reason::HostNotAllowed,
         }
     }
@@ -102,7 +101,9 @@ impl Refusal {
         match &self.cause {
             Cause::NotFound { .. } => format!("{object} does not exist; create it in this namespace"),
             Cause::KeyNotFound => format!("{object} has no key {key}; add it"),
-            Cause::Malformed(MalformedKey::Empty) => format!("{object}, key {key}, is empty; put the value in"),
+            Cause::Malformed(MalformedKey::Empty) => {
+                format!("{object}, key {key}, is empty; put the value in")
+            }
             Cause::Malformed(MalformedKey::NotAHeaderValue) => format!(
                 "{object}, key {key}, holds line breaks, outer spaces or characters beyond ASCII; store the bare key"
             ),
@@ -116,13 +117,17 @@ impl Refusal {
                 format!("{object} belongs to Keypool and is never a source; refer to a Secret of your own")
             }
             Cause::ClusterToken => {
-                format!("{object} is a token of the cluster and is never a source; refer to a Secret of your own")
+                format!(
+                    "{object} is a token of the cluster and is never a source; refer to a Secret of your own"
+                )
             }
             Cause::HelmRelease => {
                 format!("{object} is a Helm release and is never a source; refer to a Secret of your own")
             }
             Cause::Unreadable => {
-                format!("the operator may not read {object}; grant it get on this Secret, or refer to another")
+                format!(
+                    "the operator may not read {object}; grant it get on this Secret, or refer to another"
+                )
             }
             Cause::HostNotAllowed { authority } => format!(
                 "{object} may not be sent to {authority}; add the host to its annotation {ALLOWED_HOSTS}, or correct endpoint.url"

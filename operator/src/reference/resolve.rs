@@ -44,13 +44,19 @@ pub fn secret_value(
         cause,
     };
     // Some Secrets are refused by their name alone: whether they exist is not told either.
-    never_a_source_by_name(&wanted.name).map_or(Ok(()), Err).map_err(refuse)?;
+    never_a_source_by_name(&wanted.name)
+        .map_or(Ok(()), Err)
+        .map_err(refuse)?;
     let secret = look_up(fetched, &reference, now).map_err(refuse)?;
     never_a_source(secret).map_or(Ok(()), Err).map_err(refuse)?;
     if let Purpose::ProviderKey { url } = purpose {
         may_go_to(secret, url, install).map_err(refuse)?;
     }
-    let bytes = secret.data.get(&wanted.key).ok_or(Cause::KeyNotFound).map_err(refuse)?;
+    let bytes = secret
+        .data
+        .get(&wanted.key)
+        .ok_or(Cause::KeyNotFound)
+        .map_err(refuse)?;
     Secret::parse(bytes).map_err(|malformed| refuse(Cause::Malformed(malformed)))
 }
 
@@ -72,7 +78,11 @@ pub fn ca_bundle(
         cause,
     };
     let map = look_up(fetched, &reference, now).map_err(refuse)?;
-    let bytes = map.data.get(&wanted.key).ok_or(Cause::KeyNotFound).map_err(refuse)?;
+    let bytes = map
+        .data
+        .get(&wanted.key)
+        .ok_or(Cause::KeyNotFound)
+        .map_err(refuse)?;
     let text = std::str::from_utf8(bytes).map_err(|_| refuse(Cause::NoCertificates))?;
     if certificates(text) {
         Ok(text.to_owned())
@@ -121,7 +131,9 @@ fn never_a_source(secret: &Object) -> Option<Cause> {
         return Some(Cause::OwnedByKeypool);
     }
     match secret.secret_type.as_deref() {
-        Some("kubernetes.io/service-account-token" | "bootstrap.kubernetes.io/token") => Some(Cause::ClusterToken),
+        Some("kubernetes.io/service-account-token" | "bootstrap.kubernetes.io/token") => {
+            Some(Cause::ClusterToken)
+        }
         Some(kind) if kind.starts_with("helm.sh/release") => Some(Cause::HelmRelease),
         _ => None,
     }
@@ -132,8 +144,12 @@ fn may_go_to(secret: &Object, url: &Url, install: &Install) -> Result<(), Cause>
     let annotations = secret.metadata.annotations.as_ref();
     match annotations.and_then(|annotations| annotations.get(ALLOWED_HOSTS)) {
         Some(entries) if hosts::allow(entries, url) => Ok(()),
-        Some(_) => Err(Cause::HostNotAllowed { authority: authority() }),
-        None if install.require_allowed_hosts => Err(Cause::HostsRequired { authority: authority() }),
+        Some(_) => Err(Cause::HostNotAllowed {
+            authority: authority(),
+        }),
+        None if install.require_allowed_hosts => Err(Cause::HostsRequired {
+            authority: authority(),
+        }),
         None => Ok(()),
     }
 }

@@ -56,7 +56,11 @@ impl Bucket {
         let refill = i64::try_from(REFILL.as_millis()).unwrap_or(i64::MAX);
         let earned = (now.0.saturating_sub(self.at.0)).max(0) / refill;
         self.left = (self.left + earned).min(SIZE);
-        self.at = if self.left == SIZE { now.max(self.at) } else { Monotonic(self.at.0 + earned * refill) };
+        self.at = if self.left == SIZE {
+            now.max(self.at)
+        } else {
+            Monotonic(self.at.0 + earned * refill)
+        };
     }
 }
 
@@ -97,7 +101,11 @@ mod tests {
         let mut bucket = Bucket::new(at(0));
         let writes = (0..10_000).filter(|tenth| {
             let now = Monotonic(tenth * 100);
-            let change = if tenth % 3 == 0 { Change::Transition } else { Change::Detail };
+            let change = if tenth % 3 == 0 {
+                Change::Transition
+            } else {
+                Change::Detail
+            };
             bucket.ask(change, now) == Permit::Now
         });
         assert_eq!(writes.count(), 5 + 99);

@@ -48,7 +48,10 @@ fn timeless(conditions: &mut [Condition]) {
 
 fn condition_states(conditions: &[Condition], generation: Option<i64>) -> Vec<(String, String)> {
     let of = |condition: &Condition| {
-        (condition.type_.clone(), format!("{}/{}", condition.status, condition.reason))
+        (
+            condition.type_.clone(),
+            format!("{}/{}", condition.status, condition.reason),
+        )
     };
     let generation = ("observedGeneration".to_owned(), format!("{generation:?}"));
     conditions.iter().map(of).chain([generation]).collect()
@@ -69,7 +72,10 @@ impl Comparable for ModelProviderStatus {
             let value = format!("{}/{}/{:?}", key.state, key.reason, key.fingerprint);
             states.push((format!("key {}", key.name), value));
             for model in &key.models {
-                states.push((format!("key {} {}", key.name, model.name), model.state.to_string()));
+                states.push((
+                    format!("key {} {}", key.name, model.name),
+                    model.state.to_string(),
+                ));
             }
         }
         states

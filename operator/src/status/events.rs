@@ -15,7 +15,10 @@ pub struct KeyEvent {
 
 /// The Events that a change of a provider's status is worth. `provider` holds the stored status.
 pub fn key_events(provider: &ModelProvider, new: &ModelProviderStatus) -> Vec<KeyEvent> {
-    let old = provider.status.as_ref().map_or(&[][..], |status| status.keys.as_slice());
+    let old = provider
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| status.keys.as_slice());
     let event = |key: &KeyStatus| {
         let before = old.iter().find(|old| old.name == key.name);
         decide(before, key, &place(provider, &key.name))
@@ -26,18 +29,29 @@ pub fn key_events(provider: &ModelProvider, new: &ModelProviderStatus) -> Vec<Ke
 fn decide(before: Option<&KeyStatus>, key: &KeyStatus, place: &str) -> Option<KeyEvent> {
     let name = &key.name;
     // The same trouble of another value is news.
-    let same = before.is_some_and(|before| before.state == key.state && before.fingerprint == key.fingerprint);
-    let warning = |reason, text: String| Some(KeyEvent { warning: true, reason, note: format!("{name}: {text}") });
+    let same =
+        before.is_some_and(|before| before.state == key.state && before.fingerprint == key.fingerprint);
+    let warning = |reason, text: String| {
+        Some(KeyEvent {
+            warning: true,
+            reason,
+            note: format!("{name}: {text}"),
+        })
+    };
     match key.state {
         _ if same => None,
         KeyState::Invalid => warning("KeyInvalid", format!("refused by the provider; replace {place}")),
-        KeyState::Exhausted => {
-            warning("KeyExhausted", format!("no credit or plan left; top up its account, or replace {place}"))
-        }
+        KeyState::Exhausted => warning(
+            "KeyExhausted",
+            format!("no credit or plan left; top up its account, or replace {place}"),
+        ),
         KeyState::Missing => warning("KeyMissing", format!("no value; look at {place}")),
         KeyState::Healthy | KeyState::Unknown | KeyState::CoolingDown => {
             let before = before.filter(|before| {
-                matches!(before.state, KeyState::Invalid | KeyState::Exhausted | KeyState::Missing)
+                matches!(
+                    before.state,
+                    KeyState::Invalid | KeyState::Exhausted | KeyState::Missing
+                )
             })?;
             let text = if before.fingerprint == key.fingerprint {
                 "accepted by the provider again"
@@ -55,11 +69,17 @@ fn decide(before: Option<&KeyStatus>, key: &KeyStatus, place: &str) -> Option<Ke
 }
 
 fn place(provider: &ModelProvider, name: &str) -> String {
-    let credential = provider.spec.credentials.iter().find(|credential| credential.name == name);
-    credential.and_then(|credential| credential.secret_key_ref.as_ref()).map_or_else(
-        || "the key".to_owned(),
-        |source| format!("Secret {}, key {}", source.name, source.key),
-    )
+    let credential = provider
+        .spec
+        .credentials
+        .iter()
+        .find(|credential| credential.name == name);
+    credential
+        .and_then(|credential| credential.secret_key_ref.as_ref())
+        .map_or_else(
+            || "the key".to_owned(),
+            |source| format!("Secret {}, key {}", source.name, source.key),
+        )
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use std::fmt;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Secret, Service, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::Resource;
 use keypool_contract::{ConfigError, ConfigErrorCode};
 use keypool_crds::v1alpha1::{LoadBalanceGroup, Reason};
+use kube::Resource;
 
 use super::{ValidatedGroup, names};
 use crate::conditions::Check;
@@ -74,7 +74,10 @@ pub struct SecretResource(pub Secret);
 impl fmt::Debug for SecretResource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: Vec<_> = self.0.data.iter().flatten().map(|(key, _)| key).collect();
-        f.debug_struct("SecretResource").field("name", &self.0.metadata.name).field("keys", &keys).finish()
+        f.debug_struct("SecretResource")
+            .field("name", &self.0.metadata.name)
+            .field("keys", &keys)
+            .finish()
     }
 }
 
@@ -134,7 +137,8 @@ fn owner(group: &ObjectId) -> OwnerReference {
         name: group.name.clone(),
         uid: group.uid.clone(),
         controller: Some(true),
-        block_owner_deletion: Some(true),
+        // Blocking would need a right on the finalizers of the group, and nothing here has to go first.
+        block_owner_deletion: None,
     }
 }
 
@@ -156,7 +160,10 @@ pub fn selector(group: &str) -> BTreeMap<String, String> {
 
 /// The same as text, for the scale subresource.
 pub fn selector_text(group: &str) -> String {
-    let pairs: Vec<String> = selector(group).iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let pairs: Vec<String> = selector(group)
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     pairs.join(",")
 }
 

@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use keypool_contract::document::{DocumentHash, Stamp};
 use keypool_crds::v1alpha1::shared::{PAUSED, RECONCILE_REQUESTED_AT};
 use keypool_crds::v1alpha1::{
-    ConditionType, ConfigError, ConfigStatus, KeySummary, LoadBalanceGroup, LoadBalanceGroupStatus, MemberSummary,
-    Reason,
+    ConditionType, ConfigError, ConfigStatus, KeySummary, LoadBalanceGroup, LoadBalanceGroupStatus,
+    MemberSummary, Reason,
 };
 
 use super::build::{NextDocument, selector_text};
@@ -95,24 +95,36 @@ pub fn status(observed: &Observed<'_>) -> LoadBalanceGroupStatus {
         Err(invalid) => refused(observed, invalid),
     };
     status.endpoint = Some(observed.endpoint.to_owned());
-    status.replicas = Some(int(observed.fleet.pods.iter().filter(|pod| !pod.terminating).count()));
+    status.replicas = Some(int(observed
+        .fleet
+        .pods
+        .iter()
+        .filter(|pod| !pod.terminating)
+        .count()));
     status.ready_replicas = Some(int(observed.fleet.counted().filter(|pod| pod.ready).count()));
-    status.selector = Some(selector_text(observed.group.metadata.name.as_deref().unwrap_or_default()));
+    status.selector = Some(selector_text(
+        observed.group.metadata.name.as_deref().unwrap_or_default(),
+    ));
     status.config = match observed.applied {
         Some(applied) => Some(config(observed, applied)),
         None => old.and_then(|old| old.config.clone()),
     };
-    status.last_handled_reconcile_at =
-        handled(observed.group.metadata.annotations.as_ref(), RECONCILE_REQUESTED_AT);
+    status.last_handled_reconcile_at = handled(
+        observed.group.metadata.annotations.as_ref(),
+        RECONCILE_REQUESTED_AT,
+    );
     status
 }
 
 /// When the status changes by itself: the end of a wait.
 pub fn next_change(observed: &Observed<'_>) -> Option<Monotonic> {
     let now = observed.now.monotonic;
-    let waits = observed.applied.map(|applied| programmed::waits(applied, observed.fleet));
+    let waits = observed
+        .applied
+        .map(|applied| programmed::waits(applied, observed.fleet))
+        .unwrap_or_default();
     let health = observed.health.values().filter_map(|health| health.next_change);
-    waits.into_iter().flatten().chain(health).filter(|at| now < *at).min()
+    waits.into_iter().chain(health).filter(|at| now < *at).min()
 }
 
 fn served(observed: &Observed<'_>, group: &ValidatedGroup) -> LoadBalanceGroupStatus {
@@ -123,19 +135,39 @@ fn served(observed: &Observed<'_>, group: &ValidatedGroup) -> LoadBalanceGroupSt
     let refs = group.resolved_refs.after(stored(ConditionType::ResolvedRefs));
     let programmed = observed.applied.map_or_else(
         || stored(ConditionType::Programmed).unwrap_or_else(not_yet),
-        |applied| programmed::programmed(applied, observed.fleet, old_config(observed), stored(ConditionType::Programmed), observed.now.monotonic),
+        |applied| {
+            programmed::programmed(
+                applied,
+                observed.fleet,
+                old_config(observed),
+                stored(ConditionType::Programmed),
+                observed.now.monotonic,
+            )
+        },
     );
     let available = available::available(group, observed.fleet, observed.health);
     let members_healthy = available::members_healthy(&members, observed.fleet, observed.now.monotonic);
-    let progress = observed
-        .applied
-        .map_or(programmed::Progress::Pending, |applied| {
-            programmed::progress(applied, observed.fleet, old_config(observed), observed.now.monotonic)
-        });
-    let ready = ready(&accepted, &available, &programmed, progress, stored(ConditionType::Ready));
+    let progress = observed.applied.map_or(programmed::Progress::Pending, |applied| {
+        programmed::progress(
+            applied,
+            observed.fleet,
+            old_config(observed),
+            observed.now.monotonic,
+        )
+    });
+    let ready = ready(
+        &accepted,
+        &available,
+        &programmed,
+        progress,
+        stored(ConditionType::Ready),
+    );
     let stalled = (!accepted.holds()).then(|| accepted.clone());
     let reconciling = (accepted.holds() && progress == programmed::Progress::Pending).then(|| {
-        Check::yes(Reason::Progressing, "the proxies are taking over the current spec")
+        Check::yes(
+            Reason::Progressing,
+            "the proxies are taking over the current spec",
+        )
     });
     let conditions = Conditions::new(old, group.generation, observed.now.wall)
         .put(ConditionType::Accepted, &accepted)
@@ -145,14 +177,23 @@ fn served(observed: &Observed<'_>, group: &ValidatedGroup) -> LoadBalanceGroupSt
         .put(ConditionType::MembersHealthy, &members_healthy)
         .put(ConditionType::Ready, &ready)
         .put_while_true(ConditionType::Reconciling, reconciling.as_ref())
-        .put_while_true(ConditionType::Stalled, stalled.map(|check| Check::yes(check.reason, check.message)).as_ref())
+        .put_while_true(
+            ConditionType::Stalled,
+            stalled
+                .map(|check| Check::yes(check.reason, check.message))
+                .as_ref(),
+        )
         .put_while_true(ConditionType::Paused, paused(observed).as_ref());
     LoadBalanceGroupStatus {
         observed_generation: Some(group.generation),
         conditions: conditions.finish(),
         key_summary: Some(key_summary(group, observed.health)),
         member_summary: Some(MemberSummary {
-            display: format!("{}/{}", members.iter().filter(|m| members::serves(m.state)).count(), members.len()),
+            display: format!(
+                "{}/{}",
+                members.iter().filter(|m| members::serves(m.state)).count(),
+                members.len()
+            ),
         }),
         members,
         ..LoadBalanceGroupStatus::default()
@@ -171,7 +212,10 @@ fn refused(observed: &Observed<'_>, invalid: &InvalidGroup) -> LoadBalanceGroupS
         ConditionType::MembersHealthy,
     ] {
         let before = Check::stored(old, kind).unwrap_or_else(|| {
-            Check::unknown(invalid.accepted.reason, "not judged before the object is accepted")
+            Check::unknown(
+                invalid.accepted.reason,
+                "not judged before the object is accepted",
+            )
         });
         conditions = conditions.put(kind, &before);
     }
@@ -243,30 +287,45 @@ fn paused(observed: &Observed<'_>) -> Option<Check> {
 
 /// Distinct credentials of all members.
 fn key_summary(group: &ValidatedGroup, health: &BTreeMap<String, ProviderHealth>) -> KeySummary {
-    let used = group.valid_providers().filter_map(|provider| health.get(&provider.id.uid));
-    used.flat_map(|health| health.keys.iter().map(|key| key.state)).collect()
+    let used = group
+        .valid_providers()
+        .filter_map(|provider| health.get(&provider.id.uid));
+    used.flat_map(|health| health.keys.iter().map(|key| key.state))
+        .collect()
 }
 
 fn config(observed: &Observed<'_>, applied: &Applied) -> ConfigStatus {
-    let last_error = programmed::rejections(applied, observed.fleet).next().map(|(_, error)| ConfigError {
-        code: format!("{:?}", error.code),
-        path: error.path.chars().take(512).collect(),
-    });
+    let last_error = programmed::rejections(applied, observed.fleet)
+        .next()
+        .map(|(_, error)| ConfigError {
+            code: format!("{:?}", error.code),
+            path: error.path.chars().take(512).collect(),
+        });
     let now = observed.now.monotonic;
     ConfigStatus {
         revision: i64::try_from(applied.desired.stamp.generation).unwrap_or(i64::MAX),
         hash: applied.desired.hash.0.clone(),
-        applied_replicas: int(programmed::acknowledged(applied, observed.fleet, old_config(observed), now).count()),
+        applied_replicas: int(
+            programmed::acknowledged(applied, observed.fleet, old_config(observed), now).count(),
+        ),
         last_error,
     }
 }
 
 fn old_conditions<'a>(observed: &Observed<'a>) -> &'a [Condition] {
-    observed.group.status.as_ref().map_or(&[], |status| &status.conditions)
+    observed
+        .group
+        .status
+        .as_ref()
+        .map_or(&[], |status| &status.conditions)
 }
 
 fn old_config<'a>(observed: &Observed<'a>) -> Option<&'a ConfigStatus> {
-    observed.group.status.as_ref().and_then(|status| status.config.as_ref())
+    observed
+        .group
+        .status
+        .as_ref()
+        .and_then(|status| status.config.as_ref())
 }
 
 fn int(number: usize) -> i32 {

@@ -186,12 +186,19 @@ fn proxy(of: &api::Proxy) -> Result<ValidatedProxy, Invalid> {
     Ok(ValidatedProxy {
         replicas: of.replicas,
         resources: of.resources.as_ref().map(Into::into),
-        image_pull_secrets: of.image_pull_secrets.iter().map(|secret| secret.name.clone()).collect(),
+        image_pull_secrets: of
+            .image_pull_secrets
+            .iter()
+            .map(|secret| secret.name.clone())
+            .collect(),
     })
 }
 
 fn resolved_refs(group: &ValidatedGroup, refusals: &[(String, Refusal)]) -> RefsCheck {
-    let members = group.members.iter().filter_map(|member| member_problem(group, member));
+    let members = group
+        .members
+        .iter()
+        .filter_map(|member| member_problem(group, member));
     let keys = refusals
         .iter()
         .map(|(name, refusal)| Problem::of(&format!("clientAccess.keys[{name}].secretKeyRef"), refusal));
@@ -216,7 +223,10 @@ fn member_problem(group: &ValidatedGroup, member: &ValidatedMember) -> Option<Pr
     };
     Some(Problem {
         reason,
-        sentence: format!("members[{}].providerRef: ModelProvider {} {what}", member.name, member.provider),
+        sentence: format!(
+            "members[{}].providerRef: ModelProvider {} {what}",
+            member.name, member.provider
+        ),
         grace_until: None,
     })
 }

@@ -46,7 +46,10 @@ members:
     assert!(valid.accepted.holds());
     assert_eq!(valid.resolved_refs.check.reason, Reason::ProviderNotFound);
     let message = &valid.resolved_refs.check.message;
-    assert!(message.contains("members[c].providerRef: ModelProvider nowhere does not exist; create it"), "{message}");
+    assert!(
+        message.contains("members[c].providerRef: ModelProvider nowhere does not exist; create it"),
+        "{message}"
+    );
     assert_eq!(valid.valid_providers().count(), 2);
 }
 
@@ -94,9 +97,17 @@ clientAccess:
         .secret("clients", &[("app", "ck-app\n")])
         .without(Reference::secret(NAMESPACE, "away"), -5);
     let valid = world.valid_group(&group("chat", spec), &[&provider("openai", OPENAI)]);
-    let names: Vec<_> = valid.client_access.keys.iter().map(|(name, key)| (name.as_str(), key.expose())).collect();
+    let names: Vec<_> = valid
+        .client_access
+        .keys
+        .iter()
+        .map(|(name, key)| (name.as_str(), key.expose()))
+        .collect();
     assert_eq!(names, [("app", "ck-app")]);
     assert_eq!(valid.client_access.away, ["job"]);
     let message = &valid.resolved_refs.check.message;
-    assert!(message.contains("clientAccess.keys[old].secretKeyRef: Secret clients has no key old"), "{message}");
+    assert!(
+        message.contains("clientAccess.keys[old].secretKeyRef: Secret clients has no key old"),
+        "{message}"
+    );
 }

@@ -126,10 +126,15 @@ pub fn health(
         let old = old_keys.iter().find(|key| key.name == credential.name);
         let fingerprint = fingerprint(credential, old.and_then(|key| key.fingerprint.as_deref()));
         let mates = mates(provider, credential);
-        let standing = fingerprint.as_deref().map(|name| ledger.standing(uid, name, &mates, now.monotonic));
+        let standing = fingerprint
+            .as_deref()
+            .map(|name| ledger.standing(uid, name, &mates, now.monotonic));
         key::health(credential, fingerprint, standing, used, old, now)
     });
-    let waits = [ledger.next_change(uid, now.monotonic), provider.validate_again_at()];
+    let waits = [
+        ledger.next_change(uid, now.monotonic),
+        provider.validate_again_at(),
+    ];
     ProviderHealth {
         keys: keys.collect(),
         endpoint: ledger.endpoint(uid, now.monotonic),
@@ -151,7 +156,10 @@ fn mates<'a>(provider: &'a ValidatedProvider, of: &ValidatedCredential) -> Vec<&
     let Some(group) = &of.quota_group else {
         return Vec::new();
     };
-    let in_group = provider.credentials.iter().filter(|c| c.quota_group.as_ref() == Some(group));
+    let in_group = provider
+        .credentials
+        .iter()
+        .filter(|c| c.quota_group.as_ref() == Some(group));
     in_group.filter_map(|c| c.value.fingerprint()).collect()
 }
 

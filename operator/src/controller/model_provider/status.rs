@@ -1,10 +1,10 @@
 //! What a provider's status says. Pure.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use keypool_crds::v1alpha1::shared::{MAX_KEY_MODELS, MAX_USED_BY, PAUSED};
 use keypool_crds::v1alpha1::{
     ConditionType, KeyModelStatus, KeyStatus, ModelProvider, ModelProviderStatus, Reason, Reporting, UsedBy,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{InvalidProvider, KeyHealth, ProviderHealth, ProviderUse, ValidatedProvider, wish};
 use crate::conditions::{Check, Conditions};
@@ -41,10 +41,16 @@ pub fn status(observed: &Observed<'_>) -> ModelProviderStatus {
     status
 }
 
-fn served(observed: &Observed<'_>, provider: &ValidatedProvider, health: &ProviderHealth) -> ModelProviderStatus {
+fn served(
+    observed: &Observed<'_>,
+    provider: &ValidatedProvider,
+    health: &ProviderHealth,
+) -> ModelProviderStatus {
     let old = old_conditions(observed);
     let accepted = provider.accepted.clone();
-    let refs = provider.resolved_refs.after(Check::stored(old, ConditionType::ResolvedRefs));
+    let refs = provider
+        .resolved_refs
+        .after(Check::stored(old, ConditionType::ResolvedRefs));
     let before = Check::stored(old, ConditionType::EndpointHealthy);
     let endpoint = checks::endpoint_healthy(provider, health.endpoint, observed.used, before);
     let keys = checks::keys_healthy(provider, health, observed.used);
@@ -90,13 +96,21 @@ fn refused(observed: &Observed<'_>, invalid: &InvalidProvider) -> ModelProviderS
 fn old_conditions<'a>(
     observed: &Observed<'a>,
 ) -> &'a [k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition] {
-    observed.provider.status.as_ref().map_or(&[], |status| &status.conditions)
+    observed
+        .provider
+        .status
+        .as_ref()
+        .map_or(&[], |status| &status.conditions)
 }
 
 /// Too early to say: what stood is kept.
 fn reporting(observed: &Observed<'_>) -> Reporting {
     let reporters = observed.used.reporters;
-    let old = observed.provider.status.as_ref().and_then(|status| status.reporting);
+    let old = observed
+        .provider
+        .status
+        .as_ref()
+        .and_then(|status| status.reporting);
     match old {
         Some(old) if reporters.settling && old.total == int(reporters.total) => old,
         _ => Reporting {

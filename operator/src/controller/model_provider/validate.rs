@@ -60,9 +60,7 @@ fn validated(provider: &ModelProvider, around: &Surroundings<'_>) -> Result<Vali
     let url = url(spec)?;
     let headers = field::headers(spec.headers(), "endpoint.headers")?;
     let ca_bundle = match spec.endpoint.as_ref().and_then(|e| e.ca_bundle_ref.as_ref()) {
-        Some(wanted) => {
-            ca_bundle(around.fetched, &id.namespace, wanted, around.now.monotonic).map(Some)
-        }
+        Some(wanted) => ca_bundle(around.fetched, &id.namespace, wanted, around.now.monotonic).map(Some),
         None => Ok(None),
     };
     let credentials = credentials(spec, &id, &url, around)?;
@@ -99,7 +97,9 @@ fn url(spec: &api::ModelProviderSpec) -> Result<Url, Invalid> {
         ))
     })?;
     let url = Url::parse(text).map_err(|problem| {
-        Invalid::spec(format!("endpoint.url: {problem}; write https://host[:port][/path]"))
+        Invalid::spec(format!(
+            "endpoint.url: {problem}; write https://host[:port][/path]"
+        ))
     })?;
     if !url.is_https() && !spec.type_.self_hosted() {
         return Err(Invalid::spec(format!(
@@ -169,7 +169,9 @@ fn credential(
 ) -> Result<ValidatedCredential, Invalid> {
     let path = format!("credentials[{}]", entry.name);
     let source = entry.secret_key_ref.clone().ok_or_else(|| {
-        Invalid::spec(format!("{path} needs a source of its value; set secretKeyRef with the name and key of a Secret"))
+        Invalid::spec(format!(
+            "{path} needs a source of its value; set secretKeyRef with the name and key of a Secret"
+        ))
     })?;
     let value = secret_value(
         around.fetched,
@@ -200,7 +202,10 @@ fn credential(
 }
 
 fn name_values(credentials: &mut [ValidatedCredential], identity: &NamespaceIdentity) {
-    let values: Vec<Secret> = credentials.iter().filter_map(|c| key(&c.value).cloned()).collect();
+    let values: Vec<Secret> = credentials
+        .iter()
+        .filter_map(|c| key(&c.value).cloned())
+        .collect();
     let mut names = identity.fingerprints(&values).into_iter();
     for credential in credentials {
         if let Value::Key { fingerprint, .. } = &mut credential.value {

@@ -9,7 +9,10 @@ use keypool_crds::v1alpha1::{ModelProvider, ModelProviderStatus};
 /// The wish that has not been acted upon yet.
 pub fn clear_cooldown(provider: &ModelProvider) -> Option<ClearCooldown> {
     let value = handled(provider.metadata.annotations.as_ref(), CLEAR_COOLDOWN)?;
-    let last = provider.status.as_ref().and_then(|status| status.last_handled_clear_cooldown.as_ref());
+    let last = provider
+        .status
+        .as_ref()
+        .and_then(|status| status.last_handled_clear_cooldown.as_ref());
     if last == Some(&value) {
         return None;
     }
@@ -18,7 +21,11 @@ pub fn clear_cooldown(provider: &ModelProvider) -> Option<ClearCooldown> {
     Some(ClearCooldown {
         provider: provider.metadata.uid.clone().unwrap_or_default(),
         // The names belong to the wish: the same token with other names is another one.
-        token: if value.contains(':') { value.clone() } else { token.to_owned() },
+        token: if value.contains(':') {
+            value.clone()
+        } else {
+            token.to_owned()
+        },
         credentials: names.map(str::to_owned).collect(),
     })
 }
@@ -64,7 +71,11 @@ mod tests {
             ("", None, None),
         ] {
             let wish = clear_cooldown(&provider(value, handled));
-            assert_eq!(wish.map(|wish| wish.credentials), want.map(|names| names.iter().map(|n| (*n).to_owned()).collect()), "{value}");
+            assert_eq!(
+                wish.map(|wish| wish.credentials),
+                want.map(|names| names.iter().map(|n| (*n).to_owned()).collect()),
+                "{value}"
+            );
         }
     }
 }

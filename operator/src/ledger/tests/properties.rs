@@ -24,19 +24,25 @@ fn fingerprint() -> impl Strategy<Value = String> {
 }
 
 fn rest_scope() -> impl Strategy<Value = Scope> {
-    (fingerprint(), any::<bool>(), prop::option::of(prop::sample::select(&["m", "n"][..]))).prop_map(
-        |(fingerprint, quota_group, model)| Scope {
+    (
+        fingerprint(),
+        any::<bool>(),
+        prop::option::of(prop::sample::select(&["m", "n"][..])),
+    )
+        .prop_map(|(fingerprint, quota_group, model)| Scope {
             fingerprint,
             quota_group,
             model: model.map(str::to_owned),
-        },
-    )
+        })
 }
 
 fn finding(refutes: bool) -> impl Strategy<Value = Finding> {
     let ids = prop::collection::vec((0..4_usize, 1..12_u64), 1..4);
     let refuted = ids.prop_map(|ids| Finding::Refuted {
-        verdicts: ids.into_iter().map(|(pod, number)| id(&format!("pod{pod}"), number)).collect(),
+        verdicts: ids
+            .into_iter()
+            .map(|(pod, number)| id(&format!("pod{pod}"), number))
+            .collect(),
     });
     prop_oneof![
         4 => (rest_scope(), 0..900_000_u64).prop_map(|(scope, remaining_ms)| Finding::Cooling {
@@ -54,7 +60,8 @@ fn finding(refutes: bool) -> impl Strategy<Value = Finding> {
 }
 
 fn history(refutes: bool) -> impl Strategy<Value = Vec<Said>> {
-    let said = (0..4_usize, 0..600_i64, finding(refutes)).prop_map(|(pod, at, finding)| Said { pod, at, finding });
+    let said =
+        (0..4_usize, 0..600_i64, finding(refutes)).prop_map(|(pod, at, finding)| Said { pod, at, finding });
     prop::collection::vec(said, 0..24).prop_map(|mut all| {
         all.sort_by_key(|said| said.at);
         all
@@ -82,7 +89,12 @@ fn everything(ledger: &Ledger, now: i64) -> Vec<(String, Option<String>, Held, O
         .flat_map(|fingerprint| {
             let standing = ledger.standing(P, fingerprint, &mates, at(now).monotonic);
             standing.holds.into_iter().map(|hold| {
-                ((*fingerprint).to_owned(), hold.model, hold.held, hold.until.map(|until| until.0))
+                (
+                    (*fingerprint).to_owned(),
+                    hold.model,
+                    hold.held,
+                    hold.until.map(|until| until.0),
+                )
             })
         })
         .collect()

@@ -20,8 +20,14 @@ pub(super) fn build(
     SecretResource(Secret {
         metadata: metadata(group, names::client(&group.id.name)),
         data: Some(BTreeMap::from([
-            (BASE_URL.to_owned(), ByteString(format!("{endpoint}/v1").into_bytes())),
-            (CLIENT_KEY.to_owned(), ByteString(key.expose().as_bytes().to_vec())),
+            (
+                BASE_URL.to_owned(),
+                ByteString(format!("{endpoint}/v1").into_bytes()),
+            ),
+            (
+                CLIENT_KEY.to_owned(),
+                ByteString(key.expose().as_bytes().to_vec()),
+            ),
         ])),
         type_: Some("Opaque".into()),
         ..Secret::default()

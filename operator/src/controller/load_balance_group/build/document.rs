@@ -43,7 +43,11 @@ pub(super) fn next(inputs: &Inputs<'_>) -> Result<NextDocument, ConfigError> {
         .stored
         .filter(|stored| stored.document.stamp.lineage == inputs.material.lineage)
         .filter(|stored| stored.document.stamp.schema_version == SCHEMA_VERSION);
-    let content = content(inputs.group, inputs.material, stored.map(|stored| &stored.document.content));
+    let content = content(
+        inputs.group,
+        inputs.material,
+        stored.map(|stored| &stored.document.content),
+    );
     let last = stored.map_or(0, |stored| stored.document.stamp.generation);
     if let Some(stored) = stored
         && stored.document.content == content
@@ -57,7 +61,8 @@ pub(super) fn next(inputs: &Inputs<'_>) -> Result<NextDocument, ConfigError> {
         });
     }
     let generation = last.max(inputs.reported).saturating_add(1);
-    let same_spec = stored.filter(|stored| spec_generation(&stored.document.content) == spec_generation(&content));
+    let same_spec =
+        stored.filter(|stored| spec_generation(&stored.document.content) == spec_generation(&content));
     let document = Document::new(inputs.material.lineage.clone(), generation, content);
     Ok(NextDocument {
         encoded: Encoded::write(&document)?,
@@ -78,9 +83,9 @@ pub fn content(group: &ValidatedGroup, material: &Material, before: Option<&Cont
         .iter()
         .filter_map(|member| match group.provider_of(member) {
             MemberProvider::Served(served) => Some(served),
-            MemberProvider::NotFound
-            | MemberProvider::NotAccepted(_)
-            | MemberProvider::NoAuthorities(_) => None,
+            MemberProvider::NotFound | MemberProvider::NotAccepted(_) | MemberProvider::NoAuthorities(_) => {
+                None
+            }
         })
         .filter_map(|served| {
             let before = before.and_then(|content| content.providers.get(&served.id.uid));
@@ -149,7 +154,10 @@ fn provider(served: &ValidatedProvider, before: Option<&Provider>) -> Option<Pro
             .credentials
             .iter()
             .filter_map(|entry| {
-                let before = before.iter().flat_map(|before| &before.credentials).find(|c| c.name == entry.name);
+                let before = before
+                    .iter()
+                    .flat_map(|before| &before.credentials)
+                    .find(|c| c.name == entry.name);
                 credential(entry, before)
             })
             .collect(),
@@ -191,9 +199,17 @@ fn client_access(group: &ValidatedGroup, material: &Material, before: &[ClientKe
     };
     let generated = material.client_key.as_ref().filter(|_| access.generated);
     let own = access.keys.iter().map(|(name, key)| hashed(name, key));
-    let away = before.iter().filter(|key| access.away.contains(&key.name)).cloned();
+    let away = before
+        .iter()
+        .filter(|key| access.away.contains(&key.name))
+        .cloned();
     ClientAccess {
         insecure: access.insecure,
-        keys: generated.map(|key| hashed(GENERATED_KEY, key)).into_iter().chain(own).chain(away).collect(),
+        keys: generated
+            .map(|key| hashed(GENERATED_KEY, key))
+            .into_iter()
+            .chain(own)
+            .chain(away)
+            .collect(),
     }
 }

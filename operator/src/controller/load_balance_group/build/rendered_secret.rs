@@ -14,7 +14,10 @@ pub(super) fn build(group: &ValidatedGroup, material: &Material, document: &Next
     let certificate = &material.certificate;
     let bytes = |text: &str| ByteString(text.as_bytes().to_vec());
     let mut data = BTreeMap::from([
-        (DOCUMENT_FILE.to_owned(), ByteString(document.encoded.bytes().to_vec())),
+        (
+            DOCUMENT_FILE.to_owned(),
+            ByteString(document.encoded.bytes().to_vec()),
+        ),
         (TOKEN_FILE.to_owned(), bytes(&material.token)),
         (CERTIFICATE_FILE.to_owned(), bytes(&certificate.certificate)),
         (PRIVATE_KEY_FILE.to_owned(), bytes(&certificate.private_key)),

@@ -28,7 +28,11 @@ impl Case {
         }
     }
 
-    fn build_after(&self, stored: Option<&StoredDocument>, reported: u64) -> Result<Prepared, crate::conditions::Check> {
+    fn build_after(
+        &self,
+        stored: Option<&StoredDocument>,
+        reported: u64,
+    ) -> Result<Prepared, crate::conditions::Check> {
         let providers: Vec<&ModelProvider> = self.providers.iter().collect();
         let group = self.world.valid_group(&self.group, &providers);
         build(&Inputs {
@@ -69,13 +73,21 @@ fn the_deployment_is_restricted_and_drains() {
 
 #[test]
 fn the_small_children_look_as_they_should() {
-    let Prepared { document: _, service_account, rendered_secret, client_secret, service, deployment: _ } =
-        Case::new().build();
+    let Prepared {
+        document: _,
+        service_account,
+        rendered_secret,
+        client_secret,
+        service,
+        deployment: _,
+    } = Case::new().build();
     insta::assert_yaml_snapshot!("service", service);
     insta::assert_yaml_snapshot!("service_account", service_account);
     let text = |secret: &super::SecretResource| -> BTreeMap<String, String> {
         let data = secret.0.data.clone().unwrap();
-        data.into_iter().map(|(key, value)| (key, String::from_utf8(value.0).unwrap())).collect()
+        data.into_iter()
+            .map(|(key, value)| (key, String::from_utf8(value.0).unwrap()))
+            .collect()
     };
     insta::assert_yaml_snapshot!("client_secret", text(client_secret.as_ref().unwrap()));
     let rendered = text(&rendered_secret);
@@ -98,7 +110,10 @@ fn labels_and_annotations_of_the_group_are_never_copied() {
     let without = Case::new().build();
     assert_eq!(with.deployment, without.deployment);
     assert_eq!(with.rendered_secret, without.rendered_secret);
-    assert_eq!((with.service, with.service_account), (without.service, without.service_account));
+    assert_eq!(
+        (with.service, with.service_account),
+        (without.service, without.service_account)
+    );
 }
 
 #[test]
@@ -129,7 +144,10 @@ fn only_structure_rolls_the_pods() {
 fn the_same_content_is_the_same_bytes() {
     let case = Case::new();
     let first = case.build();
-    assert_eq!((first.document.document.stamp.generation, first.document.changed), (1, true));
+    assert_eq!(
+        (first.document.document.stamp.generation, first.document.changed),
+        (1, true)
+    );
     let again = case.build_after(Some(&stored(&first)), 0).unwrap();
     assert!(!again.document.changed);
     assert_eq!(again.document.encoded.hash(), first.document.encoded.hash());
@@ -140,12 +158,27 @@ fn the_same_content_is_the_same_bytes() {
 fn a_generation_counts_contents_and_knows_where_its_spec_began() {
     let mut case = Case::new();
     let first = case.build();
-    case.world = case.world.secret("openai-keys", &[("team-a", "sk-new"), ("team-b", "sk-b"), ("batch", "sk-c")]);
+    case.world = case.world.secret(
+        "openai-keys",
+        &[("team-a", "sk-new"), ("team-b", "sk-b"), ("batch", "sk-c")],
+    );
     let rotated = case.build_after(Some(&stored(&first)), 0).unwrap();
-    assert_eq!((rotated.document.document.stamp.generation, rotated.document.spec_since), (2, 1));
+    assert_eq!(
+        (
+            rotated.document.document.stamp.generation,
+            rotated.document.spec_since
+        ),
+        (2, 1)
+    );
     case.group.metadata.generation = Some(3);
     let edited = case.build_after(Some(&stored(&rotated)), 0).unwrap();
-    assert_eq!((edited.document.document.stamp.generation, edited.document.spec_since), (3, 3));
+    assert_eq!(
+        (
+            edited.document.document.stamp.generation,
+            edited.document.spec_since
+        ),
+        (3, 3)
+    );
     assert_eq!(stored(&edited).spec_since, 3, "and the Secret remembers");
 }
 
@@ -165,17 +198,28 @@ fn another_lineage_begins_anew() {
     let first = case.build();
     case.material.lineage = "another".into();
     let next = case.build_after(Some(&stored(&first)), 0).unwrap();
-    assert_eq!((next.document.document.stamp.generation, next.document.changed), (1, true));
+    assert_eq!(
+        (next.document.document.stamp.generation, next.document.changed),
+        (1, true)
+    );
 }
 
 #[test]
 fn what_does_not_resolve_is_left_out_and_the_rest_is_served() {
     let mut case = Case::new();
-    case.providers[0].spec.credentials[1].secret_key_ref.as_mut().unwrap().name = "nowhere".into();
+    case.providers[0].spec.credentials[1]
+        .secret_key_ref
+        .as_mut()
+        .unwrap()
+        .name = "nowhere".into();
     case.providers.pop();
     let content = case.build().document.document.content;
     assert_eq!(content.providers.keys().collect::<Vec<_>>(), ["uid-openai"]);
-    let names: Vec<_> = content.providers["uid-openai"].credentials.iter().map(|c| c.name.as_str()).collect();
+    let names: Vec<_> = content.providers["uid-openai"]
+        .credentials
+        .iter()
+        .map(|c| c.name.as_str())
+        .collect();
     assert_eq!(names, ["team-a", "batch"]);
     assert_eq!(content.groups[0].members.len(), 1);
 }
@@ -184,14 +228,20 @@ fn what_does_not_resolve_is_left_out_and_the_rest_is_served() {
 fn a_secret_that_is_away_for_a_moment_costs_nothing() {
     let mut case = Case::new();
     let first = case.build();
-    case.world = case.world.without(Reference::secret(NAMESPACE, "openai-keys"), -5);
+    case.world = case
+        .world
+        .without(Reference::secret(NAMESPACE, "openai-keys"), -5);
     let away = case.build_after(Some(&stored(&first)), 0).unwrap();
     assert!(!away.document.changed);
 
     case.world = case.world.at(25);
     let gone = case.build_after(Some(&stored(&first)), 0).unwrap();
     assert!(gone.document.changed, "deletion is revocation");
-    assert!(gone.document.document.content.providers["uid-openai"].credentials.is_empty());
+    assert!(
+        gone.document.document.content.providers["uid-openai"]
+            .credentials
+            .is_empty()
+    );
     assert_eq!(gone.document.document.content.groups[0].members.len(), 2);
 }
 
@@ -199,10 +249,16 @@ fn a_secret_that_is_away_for_a_moment_costs_nothing() {
 fn a_value_is_never_taken_over_to_another_address() {
     let mut case = Case::new();
     let first = case.build();
-    case.world = case.world.without(Reference::secret(NAMESPACE, "openai-keys"), -5);
+    case.world = case
+        .world
+        .without(Reference::secret(NAMESPACE, "openai-keys"), -5);
     case.providers[0].spec.endpoint = Some(serde_yaml::from_str("{url: 'https://evil.example/v1'}").unwrap());
     let moved = case.build_after(Some(&stored(&first)), 0).unwrap();
-    assert!(moved.document.document.content.providers["uid-openai"].credentials.is_empty());
+    assert!(
+        moved.document.document.content.providers["uid-openai"]
+            .credentials
+            .is_empty()
+    );
 }
 
 #[test]
@@ -212,11 +268,24 @@ fn a_provider_without_its_authorities_is_not_served_by_the_public_ones() {
     case.providers[1] = provider("vllm", spec);
     case.world = case.world.config_map("ca", "ca.crt", &certificate());
     let first = case.build();
-    assert!(first.document.document.content.providers["uid-vllm"].ca_bundle.is_some());
+    assert!(
+        first.document.document.content.providers["uid-vllm"]
+            .ca_bundle
+            .is_some()
+    );
     case.world = case.world.without(Reference::config_map(NAMESPACE, "ca"), -5);
     let away = case.build_after(Some(&stored(&first)), 0).unwrap();
     assert!(!away.document.changed, "for a moment the last ones stand");
-    assert!(!case.build().document.document.content.providers.contains_key("uid-vllm"), "if there were any");
+    assert!(
+        !case
+            .build()
+            .document
+            .document
+            .content
+            .providers
+            .contains_key("uid-vllm"),
+        "if there were any"
+    );
     case.world = case.world.at(25);
     let gone = case.build_after(Some(&stored(&first)), 0).unwrap();
     assert!(!gone.document.document.content.providers.contains_key("uid-vllm"));
@@ -226,10 +295,8 @@ fn a_provider_without_its_authorities_is_not_served_by_the_public_ones() {
 #[test]
 fn client_keys_are_stored_as_hashes_and_an_absent_one_as_before() {
     let mut case = Case::new();
-    case.group.spec.client_access = serde_yaml::from_str(
-        "{keys: [{name: app, secretKeyRef: {name: clients, key: app}}]}",
-    )
-    .unwrap();
+    case.group.spec.client_access =
+        serde_yaml::from_str("{keys: [{name: app, secretKeyRef: {name: clients, key: app}}]}").unwrap();
     case.world = case.world.secret("clients", &[("app", "ck-app")]);
     let first = case.build();
     let text = String::from_utf8(first.document.encoded.bytes().to_vec()).unwrap();
@@ -243,7 +310,10 @@ fn client_keys_are_stored_as_hashes_and_an_absent_one_as_before() {
     let away = case.build_after(Some(&stored(&first)), 0).unwrap();
     assert!(!away.document.changed);
     case.world = case.world.at(25);
-    assert_eq!(names(&case.build_after(Some(&stored(&first)), 0).unwrap()), ["generated"]);
+    assert_eq!(
+        names(&case.build_after(Some(&stored(&first)), 0).unwrap()),
+        ["generated"]
+    );
 
     case.material.client_key = None;
     let none = case.build();
@@ -256,7 +326,10 @@ fn a_configuration_that_no_secret_can_carry_is_refused() {
     let mut case = Case::new();
     let key = "k".repeat(8000);
     let data: Vec<(String, String)> = (0..120).map(|n| (format!("k{n}"), format!("{key}{n}"))).collect();
-    let data: Vec<(&str, &str)> = data.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let data: Vec<(&str, &str)> = data
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
     case.world = case.world.secret("big", &data);
     let entries = (0..120).map(|n| format!("- {{name: c{n}, secretKeyRef: {{name: big, key: k{n}}}}}\n"));
     let spec = format!("type: OpenAI\ncredentials:\n{}", entries.collect::<String>());

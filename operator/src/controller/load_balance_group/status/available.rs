@@ -17,7 +17,10 @@ pub(super) fn available(
     health: &BTreeMap<String, ProviderHealth>,
 ) -> Check {
     if fleet.wanted == 0 {
-        return Check::no(Reason::ScaledToZero, "proxy.replicas is 0; set it to 1 or more to serve.");
+        return Check::no(
+            Reason::ScaledToZero,
+            "proxy.replicas is 0; set it to 1 or more to serve.",
+        );
     }
     let ready = fleet.counted().filter(|pod| pod.ready).count();
     if ready == 0 {
@@ -26,7 +29,11 @@ pub(super) fn available(
             "no proxy pod is ready; kubectl describe the group's Deployment and its pods to see why.",
         );
     }
-    if !group.members.iter().any(|member| member.weight > 0 && has_target(group, member, health)) {
+    if !group
+        .members
+        .iter()
+        .any(|member| member.weight > 0 && has_target(group, member, health))
+    {
         return Check::no(
             Reason::NoUsableTargets,
             "no member has a key that can serve; the members' reasons in this status and the conditions of their ModelProviders say what to mend.",
@@ -43,7 +50,10 @@ fn has_target(
     let MemberProvider::Served(provider) = group.provider_of(member) else {
         return false;
     };
-    let keys = health.get(&provider.id.uid).into_iter().flat_map(|health| &health.keys);
+    let keys = health
+        .get(&provider.id.uid)
+        .into_iter()
+        .flat_map(|health| &health.keys);
     keys.filter(|key| key.serves(&member.model))
         .map(|key| key.state_for(&member.model))
         .any(|state| state.usable() || state == KeyState::CoolingDown)
@@ -56,18 +66,30 @@ pub(super) fn members_healthy(members: &[MemberStatus], fleet: &Fleet, now: Mono
         .filter(|member| matches!(member.state, MemberState::Unusable | MemberState::Unresolved))
         .collect();
     // That a provider is not there is known without any report.
-    let unresolved = waiting.iter().any(|member| member.state == MemberState::Unresolved);
+    let unresolved = waiting
+        .iter()
+        .any(|member| member.state == MemberState::Unresolved);
     if fleet.reporting(now) == 0 && !fleet.settling(now) && !unresolved {
         return Check::unknown(Reason::NoReporters, "no proxy reports about the members");
     }
     if waiting.is_empty() {
-        return Check::yes(Reason::AllMembersUsable, format!("{} in order", count(members.len(), "member")));
+        return Check::yes(
+            Reason::AllMembersUsable,
+            format!("{} in order", count(members.len(), "member")),
+        );
     }
     let texts: Vec<String> = waiting.iter().map(|member| sentence(member)).collect();
     let left = members.iter().any(|member| {
-        matches!(member.state, MemberState::Healthy | MemberState::Degraded | MemberState::CoolingDown)
+        matches!(
+            member.state,
+            MemberState::Healthy | MemberState::Degraded | MemberState::CoolingDown
+        )
     });
-    let reason = if left { Reason::SomeMembersUnusable } else { Reason::NoUsableMembers };
+    let reason = if left {
+        Reason::SomeMembersUnusable
+    } else {
+        Reason::NoUsableMembers
+    };
     Check::no(reason, sentences(&texts))
 }
 
@@ -75,14 +97,20 @@ fn sentence(member: &MemberStatus) -> String {
     let name = &member.name;
     match member.reason {
         MemberReason::ProviderNotFound => {
-            format!("{name}: its ModelProvider does not exist; create it, or correct members[{name}].providerRef")
+            format!(
+                "{name}: its ModelProvider does not exist; create it, or correct members[{name}].providerRef"
+            )
         }
         MemberReason::ProviderNotAccepted => {
             format!("{name}: its ModelProvider cannot be served; its conditions say what to change")
         }
         MemberReason::EndpointUnhealthy => {
-            format!("{name}: no proxy reaches its provider; the condition EndpointHealthy of the ModelProvider says why")
+            format!(
+                "{name}: no proxy reaches its provider; the condition EndpointHealthy of the ModelProvider says why"
+            )
         }
-        _ => format!("{name}: no key can serve; the condition KeysHealthy of its ModelProvider says what to mend"),
+        _ => format!(
+            "{name}: no key can serve; the condition KeysHealthy of its ModelProvider says what to mend"
+        ),
     }
 }

@@ -57,11 +57,15 @@ impl PodView {
 
     /// When it becomes silent, if it says nothing more.
     pub(super) fn silent_at(&self) -> Monotonic {
-        self.exchange.as_ref().map_or(self.running_since, |exchange| exchange.heard) + SILENT_AFTER
+        self.exchange
+            .as_ref()
+            .map_or(self.running_since, |exchange| exchange.heard)
+            + SILENT_AFTER
     }
 
     pub(super) fn acknowledged(&self, applied: &Applied) -> bool {
-        let told = |exchange: &PodExchange| exchange.acknowledgement.hash.as_ref() == Some(&applied.desired.hash);
+        let told =
+            |exchange: &PodExchange| exchange.acknowledgement.hash.as_ref() == Some(&applied.desired.hash);
         self.exchange.as_ref().is_some_and(told)
     }
 
@@ -69,7 +73,8 @@ impl PodView {
     pub(super) fn runs_current_spec(&self, applied: &Applied) -> bool {
         let told = |exchange: &PodExchange| {
             let running = &exchange.acknowledgement;
-            running.lineage == applied.desired.stamp.lineage && running.generation >= applied.desired.spec_since
+            running.lineage == applied.desired.stamp.lineage
+                && running.generation >= applied.desired.spec_since
         };
         self.exchange.as_ref().is_some_and(told)
     }
@@ -88,15 +93,27 @@ impl Fleet {
 
     /// Pods that report: those in an exchange.
     pub fn reporting(&self, now: Monotonic) -> usize {
-        self.counted().filter(|pod| pod.exchange.is_some() && now < pod.silent_at()).count()
+        self.counted()
+            .filter(|pod| pod.exchange.is_some() && now < pod.silent_at())
+            .count()
     }
 
     /// The highest generation of the lineage under which a pod runs other bytes than the stored ones; 0 for none. The next document
     /// must be above it, or that pod would keep what it has.
-    pub fn reported_generation(&self, lineage: &str, generation: u64, hash: &keypool_contract::document::DocumentHash) -> u64 {
-        let running = self.counted().filter_map(|pod| pod.exchange.as_ref()).map(|e| &e.acknowledgement);
+    pub fn reported_generation(
+        &self,
+        lineage: &str,
+        generation: u64,
+        hash: &keypool_contract::document::DocumentHash,
+    ) -> u64 {
+        let running = self
+            .counted()
+            .filter_map(|pod| pod.exchange.as_ref())
+            .map(|e| &e.acknowledgement);
         let foreign = running.filter(|running| {
-            running.lineage == lineage && running.generation >= generation && running.hash.as_ref() != Some(hash)
+            running.lineage == lineage
+                && running.generation >= generation
+                && running.hash.as_ref() != Some(hash)
         });
         foreign.map(|running| running.generation).max().unwrap_or(0)
     }

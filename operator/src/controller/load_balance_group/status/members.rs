@@ -10,7 +10,11 @@ use crate::controller::model_provider::ProviderHealth;
 
 /// Every member's state, in the order of the spec. `health` is by provider UID.
 pub fn member_states(group: &ValidatedGroup, health: &BTreeMap<String, ProviderHealth>) -> Vec<MemberStatus> {
-    group.members.iter().map(|member| member_state(group, member, health)).collect()
+    group
+        .members
+        .iter()
+        .map(|member| member_state(group, member, health))
+        .collect()
 }
 
 /// Whether requests go to a member in this state.
@@ -58,7 +62,10 @@ fn unreached(health: Option<&ProviderHealth>) -> bool {
 }
 
 fn judge(keys: &[KeyState], usable: usize) -> (MemberState, MemberReason) {
-    let cooling = keys.iter().filter(|state| **state == KeyState::CoolingDown).count();
+    let cooling = keys
+        .iter()
+        .filter(|state| **state == KeyState::CoolingDown)
+        .count();
     match (usable, cooling) {
         (0, 0) => (MemberState::Unusable, MemberReason::NoUsableKeys),
         (0, _) => (MemberState::CoolingDown, MemberReason::AllKeysCooling),

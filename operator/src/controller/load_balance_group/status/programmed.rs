@@ -9,7 +9,7 @@ use keypool_contract::ConfigError;
 use keypool_crds::v1alpha1::{ConfigStatus, Reason};
 
 use super::Applied;
-use super::fleet::{Fleet, PodView};
+use super::fleet::{Fleet, PodView, SILENT_AFTER};
 use crate::conditions::Check;
 use crate::moment::Monotonic;
 
@@ -37,7 +37,10 @@ pub(super) fn programmed(
     now: Monotonic,
 ) -> Check {
     if fleet.wanted == 0 {
-        return Check::no(Reason::ScaledToZero, "proxy.replicas is 0; set it to 1 or more to serve.");
+        return Check::no(
+            Reason::ScaledToZero,
+            "proxy.replicas is 0; set it to 1 or more to serve.",
+        );
     }
     let counted: Vec<&PodView> = fleet.counted().collect();
     if counted.is_empty() {
@@ -58,8 +61,11 @@ pub(super) fn programmed(
         );
     }
     let held = held(applied, fleet, stored, now);
-    let silent: Vec<&PodView> =
-        counted.iter().copied().filter(|pod| now >= pod.silent_at() && !(held && pod.exchange.is_none())).collect();
+    let silent: Vec<&PodView> = counted
+        .iter()
+        .copied()
+        .filter(|pod| now >= pod.silent_at() && !(held && pod.exchange.is_none()))
+        .collect();
     if !silent.is_empty() {
         return Check::no(
             Reason::AdminUnreachable,
@@ -69,15 +75,25 @@ pub(super) fn programmed(
             ),
         );
     }
-    let missing: Vec<&PodView> =
-        counted.iter().copied().filter(|pod| !pod.acknowledged(applied) && !(held && pod.exchange.is_none())).collect();
+    let missing: Vec<&PodView> = counted
+        .iter()
+        .copied()
+        .filter(|pod| !pod.acknowledged(applied) && !(held && pod.exchange.is_none()))
+        .collect();
     if !missing.is_empty() {
         return Check::no(
             Reason::AwaitingAcknowledgement,
-            format!("{} did not acknowledge revision {} yet", names(missing.into_iter()), revision(applied)),
+            format!(
+                "{} did not acknowledge revision {} yet",
+                names(missing.into_iter()),
+                revision(applied)
+            ),
         );
     }
-    let yes = Check::yes(Reason::Programmed, format!("every proxy runs revision {}", revision(applied)));
+    let yes = Check::yes(
+        Reason::Programmed,
+        format!("every proxy runs revision {}", revision(applied)),
+    );
     before.filter(|before| *before == yes).unwrap_or(yes)
 }
 
@@ -103,18 +119,15 @@ fn late_at(pod: &PodView, applied: &Applied) -> Monotonic {
     applied.spec_written.max(pod.running_since) + LATE_AFTER
 }
 
-/// The points at which a wait ends.
-pub(super) fn waits(applied: &Applied, fleet: &Fleet) -> Option<Monotonic> {
-    None.or_else(|| {
-        fleet
-            .counted()
-            .flat_map(|pod| {
-                let late = (!pod.runs_current_spec(applied)).then(|| late_at(pod, applied));
-                [Some(pod.silent_at()), late]
-            })
-            .flatten()
-            .min()
-    })
+/// The points at which a wait ends, past ones included.
+pub(super) fn waits(applied: &Applied, fleet: &Fleet) -> Vec<Monotonic> {
+    let late = fleet
+        .counted()
+        .filter(|pod| !pod.runs_current_spec(applied))
+        .map(|pod| late_at(pod, applied));
+    let silent = fleet.counted().map(PodView::silent_at);
+    let settled = std::iter::once(fleet.leading_since + SILENT_AFTER);
+    late.chain(silent).chain(settled).collect()
 }
 
 /// The pods that run the document, those included that a new leader takes the stored word for.
@@ -125,7 +138,9 @@ pub(super) fn acknowledged<'a>(
     now: Monotonic,
 ) -> impl Iterator<Item = &'a PodView> {
     let held = held(applied, fleet, stored, now);
-    fleet.counted().filter(move |pod| pod.acknowledged(applied) || (held && pod.exchange.is_none()))
+    fleet
+        .counted()
+        .filter(move |pod| pod.acknowledged(applied) || (held && pod.exchange.is_none()))
 }
 
 /// The pods that refused a newer document than they run.
@@ -133,9 +148,10 @@ pub(super) fn rejections<'a>(
     applied: &'a Applied,
     fleet: &'a Fleet,
 ) -> impl Iterator<Item = (&'a PodView, &'a ConfigError)> {
-    fleet.counted().filter(|pod| !pod.acknowledged(applied)).filter_map(|pod| {
-        Some((pod, pod.exchange.as_ref()?.acknowledgement.last_error.as_ref()?))
-    })
+    fleet
+        .counted()
+        .filter(|pod| !pod.acknowledged(applied))
+        .filter_map(|pod| Some((pod, pod.exchange.as_ref()?.acknowledgement.last_error.as_ref()?)))
 }
 
 /// Whether the stored status answers for pods that this new leader has not heard.
@@ -143,7 +159,8 @@ fn held(applied: &Applied, fleet: &Fleet, stored: Option<&ConfigStatus>, now: Mo
     fleet.settling(now)
         && stored.is_some_and(|stored| {
             stored.hash == applied.desired.hash.0
-                && usize::try_from(stored.applied_replicas).is_ok_and(|applied| applied >= fleet.counted().count())
+                && usize::try_from(stored.applied_replicas)
+                    .is_ok_and(|applied| applied >= fleet.counted().count())
         })
 }
 
@@ -157,5 +174,9 @@ fn names<'a>(pods: impl Iterator<Item = &'a PodView>) -> String {
     let more = names.len().saturating_sub(NAMED);
     names.truncate(NAMED);
     let shown = names.join(", ");
-    if more > 0 { format!("{shown} and {more} more") } else { shown }
+    if more > 0 {
+        format!("{shown} and {more} more")
+    } else {
+        shown
+    }
 }

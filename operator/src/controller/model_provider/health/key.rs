@@ -48,7 +48,10 @@ pub(super) fn health(
         (false, ..) => Word::new(KeyState::Disabled, KeyReason::Disabled),
         (true, 0, _) => Word::new(KeyState::Disabled, KeyReason::Drained),
         (true, _, None) => {
-            let refused = credential.value.refusal().map(crate::reference::Refusal::key_state);
+            let refused = credential
+                .value
+                .refusal()
+                .map(crate::reference::Refusal::key_state);
             let (state, reason) = refused.unwrap_or((KeyState::Missing, KeyReason::SecretNotFound));
             Word::new(state, reason)
         }
@@ -56,19 +59,29 @@ pub(super) fn health(
             let told = |hold: &&Hold| is_told(hold, same_value, now.monotonic);
             let holds: Vec<&Hold> = standing.holds.iter().filter(told).collect();
             let (word, listed) = judge(credential, &holds, standing.proof, used);
-            models = listed.iter().filter_map(|hold| model_health(hold, same_value, now)).collect();
+            models = listed
+                .iter()
+                .filter_map(|hold| model_health(hold, same_value, now))
+                .collect();
             word
         }
     };
     let unchanged = same_value.filter(|old| old.state == word.state && old.reason == word.reason);
-    let since = word.since.map_or(now.wall, |since| now.wall_of(since).min(now.wall));
+    let since = word
+        .since
+        .map_or(now.wall, |since| now.wall_of(since).min(now.wall));
     KeyHealth {
         name: credential.name.clone(),
         state: word.state,
         reason: word.reason,
-        since: unchanged.and_then(|old| old.since.as_ref()).map_or(whole_seconds(since), |time| time.0),
+        since: unchanged
+            .and_then(|old| old.since.as_ref())
+            .map_or(whole_seconds(since), |time| time.0),
         until: word.until.map(|until| {
-            rounded(now.wall_of(until), unchanged.and_then(|old| old.until.as_ref()).map(|time| time.0))
+            rounded(
+                now.wall_of(until),
+                unchanged.and_then(|old| old.until.as_ref()).map(|time| time.0),
+            )
         }),
         fingerprint,
         quota_group: credential.quota_group.clone(),
@@ -87,14 +100,24 @@ fn judge<'a>(
     if let Some(whole) = holds.iter().find(|hold| hold.model.is_none()) {
         return (word_of(whole), Vec::new());
     }
-    let of_models: Vec<&Hold> = holds.iter().copied().filter(|hold| hold.model.is_some()).collect();
-    let mut in_use = used.models.iter().filter(|model| credential.serves(model)).peekable();
+    let of_models: Vec<&Hold> = holds
+        .iter()
+        .copied()
+        .filter(|hold| hold.model.is_some())
+        .collect();
+    let mut in_use = used
+        .models
+        .iter()
+        .filter(|model| credential.serves(model))
+        .peekable();
     let all_rest = in_use.peek().is_some()
         && in_use.all(|model| of_models.iter().any(|hold| hold.model.as_ref() == Some(model)));
     if all_rest {
         // The key comes back with the first of its models.
         let relevant = of_models.iter().filter(|hold| {
-            hold.model.as_ref().is_some_and(|model| used.models.contains(model))
+            hold.model
+                .as_ref()
+                .is_some_and(|model| used.models.contains(model))
         });
         if let Some(first) = relevant.min_by_key(|hold| (hold.held == Held::Exhausted, hold.until)) {
             return (word_of(first), of_models);
@@ -147,7 +170,10 @@ fn is_told(hold: &Hold, old: Option<&KeyStatus>, now: Monotonic) -> bool {
     };
     let stands = old.is_some_and(|old| match &hold.model {
         None => old.state == KeyState::CoolingDown,
-        Some(model) => old.models.iter().any(|m| m.name == *model && m.state == KeyState::CoolingDown),
+        Some(model) => old
+            .models
+            .iter()
+            .any(|m| m.name == *model && m.state == KeyState::CoolingDown),
     });
     stands || until >= now + WORTH_TELLING
 }
@@ -156,9 +182,13 @@ fn model_health(hold: &Hold, old: Option<&KeyStatus>, now: Moment) -> Option<Mod
     let name = hold.model.clone()?;
     let (state, reason) = words(hold.held);
     let same = |m: &&KeyModelStatus| m.name == name && m.state == state && m.reason == reason;
-    let before = old.and_then(|old| old.models.iter().find(same)).and_then(|m| m.until.as_ref());
+    let before = old
+        .and_then(|old| old.models.iter().find(same))
+        .and_then(|m| m.until.as_ref());
     Some(ModelHealth {
-        until: hold.until.map(|until| rounded(now.wall_of(until), before.map(|time| time.0))),
+        until: hold
+            .until
+            .map(|until| rounded(now.wall_of(until), before.map(|time| time.0))),
         name,
         state,
         reason,

@@ -31,7 +31,9 @@ pub(super) fn endpoint_healthy(
         Some(EndpointState::Reachable) => Check::yes(Reason::Reachable, format!("the proxies reach {at}")),
         Some(EndpointState::Refused) => Check::no(
             Reason::Refused,
-            format!("no proxy gets a connection to {at}; check endpoint.url, the server, and network policies for the proxies."),
+            format!(
+                "no proxy gets a connection to {at}; check endpoint.url, the server, and network policies for the proxies."
+            ),
         ),
         Some(EndpointState::DnsFailed) => Check::no(
             Reason::DnsFailed,
@@ -39,7 +41,9 @@ pub(super) fn endpoint_healthy(
         ),
         Some(EndpointState::TlsInvalid) => Check::no(
             Reason::TlsInvalid,
-            format!("the certificate of {at} is not trusted, expired or of another name; check endpoint.url, endpoint.caBundleRef and the server's certificate."),
+            format!(
+                "the certificate of {at} is not trusted, expired or of another name; check endpoint.url, endpoint.caBundleRef and the server's certificate."
+            ),
         ),
         Some(EndpointState::Overloaded) => Check::no(
             Reason::Overloaded,
@@ -60,19 +64,31 @@ fn known(check: &Check) -> bool {
 }
 
 /// Whether no key waits for a person. A key that cools down is normal operation and only counted.
-pub(super) fn keys_healthy(provider: &ValidatedProvider, health: &ProviderHealth, used: &ProviderUse) -> Check {
+pub(super) fn keys_healthy(
+    provider: &ValidatedProvider,
+    health: &ProviderHealth,
+    used: &ProviderUse,
+) -> Check {
     if used.groups.is_empty() {
         return Check::unknown(Reason::NotInUse, "no group uses this provider");
     }
-    let waiting: Vec<&KeyHealth> = health.keys.iter().filter(|key| key.state.needs_a_person()).collect();
+    let waiting: Vec<&KeyHealth> = health
+        .keys
+        .iter()
+        .filter(|key| key.state.needs_a_person())
+        .collect();
     // What a Secret holds is known without any report.
     let known_here = |key: &&&KeyHealth| matches!(key.state, KeyState::Missing | KeyState::Malformed);
     if used.reporters.silent() && waiting.iter().filter(known_here).count() == 0 {
         return Check::unknown(Reason::NoReporters, "no proxy reports about this provider");
     }
     let summary = health.summary();
-    let cooling = (summary.cooling_down > 0)
-        .then(|| format!("{} cooling down", count(usize::try_from(summary.cooling_down).unwrap_or(0), "key")));
+    let cooling = (summary.cooling_down > 0).then(|| {
+        format!(
+            "{} cooling down",
+            count(usize::try_from(summary.cooling_down).unwrap_or(0), "key")
+        )
+    });
     let nothing_left = summary.usable() == 0 && summary.cooling_down == 0;
     if waiting.is_empty() {
         return match cooling {
@@ -84,7 +100,11 @@ pub(super) fn keys_healthy(provider: &ValidatedProvider, health: &ProviderHealth
             None => Check::yes(Reason::AllKeysUsable, "every key can be used"),
         };
     }
-    let texts: Vec<String> = waiting.iter().map(|key| sentence(provider, key)).chain(cooling).collect();
+    let texts: Vec<String> = waiting
+        .iter()
+        .map(|key| sentence(provider, key))
+        .chain(cooling)
+        .collect();
     Check::no(reason(&waiting, nothing_left), sentences(&texts))
 }
 
@@ -96,8 +116,10 @@ fn reason(waiting: &[&KeyHealth], nothing_left: bool) -> Reason {
         (KeyState::Missing, Reason::MissingKeys),
         (KeyState::Malformed, Reason::MalformedKeys),
     ];
-    let mut present =
-        kinds.into_iter().filter(|(state, _)| waiting.iter().any(|key| key.state == *state)).map(|(_, reason)| reason);
+    let mut present = kinds
+        .into_iter()
+        .filter(|(state, _)| waiting.iter().any(|key| key.state == *state))
+        .map(|(_, reason)| reason);
     match (present.next(), present.next()) {
         (Some(_), Some(_)) if nothing_left => Reason::NoUsableKeys,
         (Some(first), _) => first,
@@ -106,7 +128,10 @@ fn reason(waiting: &[&KeyHealth], nothing_left: bool) -> Reason {
 }
 
 fn sentence(provider: &ValidatedProvider, key: &KeyHealth) -> String {
-    let credential = provider.credentials.iter().find(|credential| credential.name == key.name);
+    let credential = provider
+        .credentials
+        .iter()
+        .find(|credential| credential.name == key.name);
     let name = &key.name;
     let place = credential.map_or_else(String::new, place);
     match key.state {
@@ -141,14 +166,22 @@ pub(super) fn ready(
         return provider.accepted.clone();
     }
     // Without its authorities the endpoint is not served at all.
-    let no_authorities = provider.ca_bundle.as_ref().is_err_and(|refusal| refusal.grace_until().is_none());
-    let has_value =
-        health.keys.iter().any(|key| key.state != KeyState::Disabled && key.fingerprint.is_some());
+    let no_authorities = provider
+        .ca_bundle
+        .as_ref()
+        .is_err_and(|refusal| refusal.grace_until().is_none());
+    let has_value = health
+        .keys
+        .iter()
+        .any(|key| key.state != KeyState::Disabled && key.fingerprint.is_some());
     if no_authorities || (!has_value && !refs.holds()) {
         return Check::no(refs.reason, refs.message.clone());
     }
     if !has_value {
-        return Check::no(Reason::NoUsableKeys, "every key is switched off or drained; give one state: Active and a weight.");
+        return Check::no(
+            Reason::NoUsableKeys,
+            "every key is switched off or drained; give one state: Active and a weight.",
+        );
     }
     let usable = format!("{} keys usable", health.summary().display);
     let message = if keys.status == keypool_crds::v1alpha1::ConditionStatus::False {

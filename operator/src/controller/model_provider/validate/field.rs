@@ -39,13 +39,17 @@ pub(crate) fn name(name: &str) -> Result<(), Invalid> {
 pub(crate) fn ranged(value: i32, path: &str) -> Result<u32, Invalid> {
     match u32::try_from(value) {
         Ok(value @ 0..=1000) => Ok(value),
-        _ => Err(Invalid::spec(format!("{path} is {value}; write a number from 0 to 1000"))),
+        _ => Err(Invalid::spec(format!(
+            "{path} is {value}; write a number from 0 to 1000"
+        ))),
     }
 }
 
 /// A duration.
 pub(crate) fn milliseconds(duration: &api::Duration, path: &str) -> Result<u64, Invalid> {
-    let parsed = duration.parse().map_err(|error| Invalid::spec(format!("{path}: {error}")))?;
+    let parsed = duration
+        .parse()
+        .map_err(|error| Invalid::spec(format!("{path}: {error}")))?;
     Ok(u64::try_from(parsed.as_millis()).unwrap_or(u64::MAX))
 }
 
@@ -54,7 +58,10 @@ pub(super) fn headers(headers: &[api::Header], path: &str) -> Result<Vec<Header>
     let mut names = std::collections::BTreeSet::new();
     for header in headers {
         if !names.insert(&header.name) {
-            return Err(Invalid::spec(format!("{path} holds {} twice; remove one", header.name)));
+            return Err(Invalid::spec(format!(
+                "{path} holds {} twice; remove one",
+                header.name
+            )));
         }
         if api::shared::header::denied(&header.name) {
             return Err(Invalid::spec(format!(
@@ -75,7 +82,9 @@ pub(super) fn headers(headers: &[api::Header], path: &str) -> Result<Vec<Header>
 fn plain_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 64
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
 }
 
 fn plain_value(value: &str) -> bool {

@@ -58,7 +58,10 @@ impl Url {
             return Err(UrlError::UserInfo);
         }
         let host = authority.host().to_ascii_lowercase();
-        let after_host = authority.as_str().get(authority.host().len()..).unwrap_or_default();
+        let after_host = authority
+            .as_str()
+            .get(authority.host().len()..)
+            .unwrap_or_default();
         let port = match (after_host, authority.port_u16()) {
             (_, Some(port)) if port > 0 => port,
             ("", None) if https => 443,
@@ -117,7 +120,9 @@ fn is_plain(path: &str) -> bool {
     rest.split('/').all(|segment| {
         !segment.is_empty()
             && segment.bytes().any(|b| b != b'.')
-            && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:!$&'()*+,;=".contains(&b))
+            && segment
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-._~:!$&'()*+,;=".contains(&b))
     })
 }
 
@@ -128,8 +133,18 @@ mod tests {
     #[test]
     fn base_urls_are_taken_apart() {
         for (text, url, host, port) in [
-            ("https://api.openai.com/v1", "https://api.openai.com/v1", "api.openai.com", 443),
-            ("https://api.openai.com/v1/", "https://api.openai.com/v1", "api.openai.com", 443),
+            (
+                "https://api.openai.com/v1",
+                "https://api.openai.com/v1",
+                "api.openai.com",
+                443,
+            ),
+            (
+                "https://api.openai.com/v1/",
+                "https://api.openai.com/v1",
+                "api.openai.com",
+                443,
+            ),
             ("http://VLLM:8000/v1", "http://VLLM:8000/v1", "vllm", 8000),
             ("http://vllm", "http://vllm", "vllm", 80),
             ("http://[::1]:8000/v1", "http://[::1]:8000/v1", "[::1]", 8000),
