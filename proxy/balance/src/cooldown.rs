@@ -26,7 +26,7 @@ impl Jitter {
     }
 
     pub(crate) fn stretch(self, span: Duration) -> Duration {
-        span + span * self.0 / 1_000
+        span.saturating_add((span / 1_000).saturating_mul(self.0))
     }
 }
 

@@ -276,3 +276,41 @@ fn contradictions_are_refused_and_the_old_configuration_stays() {
     };
     assert_eq!(full.to_string(), "group chat has 65 members, more than 64");
 }
+
+#[test]
+fn absurd_durations_and_moments_do_not_panic() {
+    for span in [Duration::ZERO, Duration::MAX] {
+        let mut config = pool(&["a", "b"]);
+        let provider = &mut config.providers[0];
+        provider.cooldown.initial = span;
+        provider.cooldown.max = span;
+        provider.probe_interval = Some(span);
+        provider.stream_lease = span;
+        config.groups[0].retry.deadline = span;
+        let mut world = World::of(config);
+        let whole = Some(u64::MAX);
+        for observation in [
+            rate(None),
+            rate(whole),
+            dead(),
+            Observation::Success,
+            Observation::Overload { hint: Some(span) },
+        ] {
+            for _ in 0..3 {
+                let mut attempts = world.arrive();
+                if let Ok(pick) = world.try_pick(&mut attempts) {
+                    world.settle(&pick, observation, &mut attempts);
+                }
+                let probe = world.balancer.start_probe("p", &key("a").fingerprint).unwrap();
+                world
+                    .balancer
+                    .confirm(&probe, keypool_balance::ProbeVerdict::Dead, world.now);
+                world.secs(1_000);
+            }
+        }
+        world.now = Time::from_nanos(u64::MAX - 1);
+        world.refused_or_served();
+        world.now = Time::ZERO;
+        world.refused_or_served();
+    }
+}

@@ -149,6 +149,13 @@ impl World {
         self.try_pick(&mut attempts).unwrap_err()
     }
 
+    pub(crate) fn refused_or_served(&mut self) {
+        let mut attempts = self.arrive();
+        if let Ok(pick) = self.try_pick(&mut attempts) {
+            self.settle(&pick, Observation::Success, &mut attempts);
+        }
+    }
+
     pub(crate) fn settle(&mut self, pick: &Pick, observation: Observation, attempts: &mut Attempts) -> Next {
         self.balancer
             .settle(&pick.ticket, observation, attempts, self.now)
