@@ -2,10 +2,12 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
-use keypool_proxy::{Options, Proxy, telemetry};
+use keypool_proxy::telemetry::{self, AccessLog};
+use keypool_proxy::{Options, Proxy};
 use tokio::signal::unix::{SignalKind, signal};
 
 mod args;
@@ -72,10 +74,19 @@ async fn run(options: Options) -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
     }
     tracing::info!("draining");
+    let access_log = proxy.access_log();
     tokio::select! {
-        () = proxy.drain() => Ok(()),
-        // Who asks twice does not want to wait.
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
+        () = proxy.drain() => {}
+        // Who asks twice does not want to wait; what was told so far is still written.
+        _ = terminate.recv() => close(access_log).await,
+        _ = interrupt.recv() => close(access_log).await,
+    }
+    Ok(())
+}
+
+async fn close(access_log: Option<Arc<AccessLog>>) {
+    if let Some(log) = access_log {
+        // The only failure is a panic, which its own message tells.
+        let _ = tokio::task::spawn_blocking(move || log.close()).await;
     }
 }

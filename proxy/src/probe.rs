@@ -11,8 +11,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use keypool_balance::ProbeVerdict;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::pool::{Confirmation, Pool};
 use crate::upstream::Client;
@@ -31,6 +32,9 @@ pub struct Prober {
     client: Client,
     permits: Arc<Semaphore>,
     running: Mutex<HashSet<Confirmation>>,
+    schedule: Mutex<Schedule>,
+    /// A call failed: its key is due earlier than the run knows.
+    sooner: Notify,
 }
 
 impl Prober {
@@ -41,22 +45,25 @@ impl Prober {
             client,
             permits: Arc::new(Semaphore::new(AT_ONCE)),
             running: Mutex::default(),
+            schedule: Mutex::default(),
+            sooner: Notify::new(),
         })
     }
 
     /// Follows what the pool wants and what the schedule says.
     pub async fn run(self: Arc<Self>) {
-        let mut schedule = Schedule::default();
         let mut changes = self.pool.changes();
         loop {
             changes.borrow_and_update();
-            let (due, next) = schedule.due(self.pool.unproven(), self.pool.now(), rand::random);
+            let unproven = self.pool.unproven();
+            let (due, next) = self.schedule.lock().due(unproven, self.pool.now(), rand::random);
             for wanted in due {
                 self.spawn(wanted);
             }
             tokio::select! {
                 wanted = self.pool.confirmation() => self.spawn(wanted),
                 () = tokio::time::sleep(next) => {}
+                () = self.sooner.notified() => {}
                 changed = changes.changed() => if changed.is_err() { return },
             }
         }
@@ -89,5 +96,12 @@ impl Prober {
             "validation call"
         );
         self.pool.confirm(&probe, verdict);
+        let answered = !matches!(verdict, ProbeVerdict::Failed | ProbeVerdict::Unreachable(_));
+        self.schedule
+            .lock()
+            .ended(wanted, answered, self.pool.now(), rand::random());
+        if !answered {
+            self.sooner.notify_one();
+        }
     }
 }

@@ -189,6 +189,11 @@ impl Proxy {
         &self.telemetry.metrics
     }
 
+    /// The access log, where there is one.
+    pub fn access_log(&self) -> Option<Arc<AccessLog>> {
+        self.telemetry.access_log.clone()
+    }
+
     /// What it acknowledges, as it changes.
     pub fn acknowledgement(&self) -> watch::Receiver<Acknowledgement> {
         self.intake.acknowledgement()

@@ -167,9 +167,9 @@ async fn sigterm_lets_an_open_stream_end_and_refuses_what_comes_after() {
         "…{}",
         &body[body.len().saturating_sub(200)..]
     );
-    let told = pod.end().await;
+    let told = pod.ended().await;
     assert!(told.status.success(), "{}", told.log);
-    assert_eq!(told.access_log.lines().count(), 1);
+    assert_eq!(told.access_log.lines().count(), 1, "{}", told.log);
 }
 
 #[tokio::test]

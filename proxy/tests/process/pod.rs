@@ -42,12 +42,7 @@ impl Pod {
                 "--drain-limit",
                 "20",
             ])
-            .args([
-                "--log",
-                "info,keypool_proxy=trace",
-                "--resolve",
-                &volume.resolve(),
-            ])
+            .args(["--log", "trace", "--resolve", &volume.resolve()])
             .arg("--config")
             .arg(volume.path())
             .stdout(Stdio::piped())
@@ -123,8 +118,13 @@ impl Pod {
     }
 
     /// Ends it as Kubernetes does.
-    pub(crate) async fn end(mut self) -> Told {
+    pub(crate) async fn end(self) -> Told {
         self.terminate();
+        self.ended().await
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(mut self) -> Told {
         for _ in 0..3_000 {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return Told {
