@@ -5,6 +5,7 @@
 //! rate, latency counted from the intended start, so that a stall is felt by every request it delays) tells latency.
 //! An answer that is short, has another number of events than expected, or lacks `[DONE]` is an error, not a fast answer.
 
+mod alarm;
 mod connection;
 mod histogram;
 mod reader;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Histogram;
+use super::connection::Connection;
+use super::{Histogram, LoadOptions};
+use crate::clock::now_ns;
 
 #[derive(Debug, Default)]
 pub(super) struct Stats {
@@ -30,6 +32,51 @@ pub(super) struct Stats {
 impl Stats {
     pub(super) fn error(&mut self, what: &'static str) {
         *self.errors.entry(what).or_default() += 1;
+    }
+
+    /// Judges and counts an answer that came to its end.
+    pub(super) fn note(&mut self, options: &LoadOptions, connection: &Connection) {
+        let (reader, exchange) = (&connection.reader, &connection.exchange);
+        *self.statuses.entry(reader.status).or_default() += 1;
+        self.body_bytes += reader.body_bytes;
+        self.events += reader.events;
+        if reader.status != 200 {
+            return;
+        }
+        let wrong = if options.stream && !reader.ends_with_done() {
+            Some("no [DONE]")
+        } else if options
+            .expect_events
+            .is_some_and(|events| events != reader.events)
+        {
+            Some("wrong number of events")
+        } else if options
+            .expect_bytes
+            .is_some_and(|bytes| bytes != reader.body_bytes)
+        {
+            Some("wrong number of bytes")
+        } else {
+            None
+        };
+        if let Some(what) = wrong {
+            return self.error(what);
+        }
+        let since = |at: u64| at.saturating_sub(exchange.intended);
+        self.answers += 1;
+        self.latency.record(since(now_ns()));
+        if exchange.first_event > 0 {
+            self.first_event.record(since(exchange.first_event));
+        }
+        if exchange.first_content > 0 {
+            self.first_content.record(since(exchange.first_content));
+        }
+        exchange
+            .event_delays
+            .iter()
+            .for_each(|delay| self.event_delay.record(*delay));
+        if options.rate.is_some() {
+            self.start_delay.record(since(exchange.started));
+        }
     }
 
     pub(super) fn add(&mut self, other: &Self) {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 
+use super::alarm::{ALARM, Alarm};
 use super::connection::{Connection, Progress};
 use super::stats::Stats;
 use super::{Amount, LoadError, LoadOptions};
@@ -27,6 +28,7 @@ pub(super) struct Worker {
     connections: Vec<Connection>,
     idle: Vec<usize>,
     schedule: Option<Schedule>,
+    alarm: Option<Alarm>,
     /// Intended starts that wait for a free connection.
     late: VecDeque<u64>,
     /// Requests that may still be started.
@@ -59,6 +61,8 @@ impl Worker {
     ) -> Result<Self, LoadError> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(|error| system("epoll_create", error.into()))?;
+        let alarm = options.rate.map(|_| Alarm::new(&epoll)).transpose();
+        let alarm = alarm.map_err(|error| system("timerfd_create", error.into()))?;
         let share = |all: u64| all / of as u64 + u64::from((n as u64) < all % of as u64);
         let left = match options.amount {
             Amount::Requests(all) => share(all),
@@ -77,6 +81,7 @@ impl Worker {
             connections: Vec::new(),
             idle: Vec::new(),
             schedule,
+            alarm,
             late: VecDeque::new(),
             left,
             running: 0,
@@ -129,11 +134,19 @@ impl Worker {
             if now >= end || (self.left == 0 && self.running == 0 && self.late.is_empty()) {
                 break;
             }
+            if self.running == 0 {
+                heard = now;
+            }
             if now.saturating_sub(heard) > self.options.patience.as_nanos() as u64 {
                 self.stats.error("nothing heard");
                 break;
             }
             let until = self.next_due(end);
+            if let Some(alarm) = &mut self.alarm {
+                alarm
+                    .set(until)
+                    .map_err(|error| system("timerfd_settime", error.into()))?;
+            }
             events.clear();
             match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&pause(now, until))) {
                 Ok(0) => continue,
@@ -141,9 +154,12 @@ impl Worker {
                 Err(error) => return Err(system("epoll_wait", error.into())),
                 Ok(_) => {}
             }
-            heard = now_ns();
             for event in &events {
+                if event.data.u64() == ALARM {
+                    continue;
+                }
                 let index = event.data.u64() as usize;
+                heard = now;
                 let flags = event.flags;
                 let progress = self.connections[index].ready(&mut buffer, flags.intersects(ENDED));
                 self.progressed(index, progress, counted_from);
@@ -203,7 +219,10 @@ impl Worker {
             Progress::Failed(what) => self.failed(index, what),
             Progress::Answered => {
                 self.running -= 1;
-                self.note(index, counted_from);
+                let connection = &self.connections[index];
+                if connection.exchange.intended >= counted_from {
+                    self.stats.note(&self.options, connection);
+                }
                 if self.connections[index].reader.closes {
                     self.reconnect(index);
                 }
@@ -237,59 +256,10 @@ impl Worker {
             }
         }
     }
-
-    fn note(&mut self, index: usize, counted_from: u64) {
-        let (connection, stats) = (&self.connections[index], &mut self.stats);
-        let (reader, exchange) = (&connection.reader, &connection.exchange);
-        if exchange.intended < counted_from {
-            return;
-        }
-        *stats.statuses.entry(reader.status).or_default() += 1;
-        stats.body_bytes += reader.body_bytes;
-        stats.events += reader.events;
-        if reader.status != 200 {
-            return;
-        }
-        let wrong = if self.options.stream && !reader.ends_with_done() {
-            Some("no [DONE]")
-        } else if self
-            .options
-            .expect_events
-            .is_some_and(|events| events != reader.events)
-        {
-            Some("wrong number of events")
-        } else if self
-            .options
-            .expect_bytes
-            .is_some_and(|bytes| bytes != reader.body_bytes)
-        {
-            Some("wrong number of bytes")
-        } else {
-            None
-        };
-        if let Some(what) = wrong {
-            return stats.error(what);
-        }
-        let since = |at: u64| at.saturating_sub(exchange.intended);
-        stats.answers += 1;
-        stats.latency.record(since(now_ns()));
-        if exchange.first_event > 0 {
-            stats.first_event.record(since(exchange.first_event));
-        }
-        if exchange.first_content > 0 {
-            stats.first_content.record(since(exchange.first_content));
-        }
-        exchange
-            .event_delays
-            .iter()
-            .for_each(|delay| stats.event_delay.record(*delay));
-        if self.schedule.is_some() {
-            stats.start_delay.record(since(exchange.started));
-        }
-    }
 }
 
-/// How long to wait at most: until something is due, and not beyond a tenth of a second, so that silence is noticed.
+/// How long to wait at most: until something is due (what is due to the microsecond has an alarm), and not beyond a tenth of a
+/// second, so that silence is noticed.
 fn pause(now: u64, until: u64) -> Timespec {
     let ns = until.saturating_sub(now).min(100_000_000);
     Timespec {

@@ -31,6 +31,8 @@ pub(crate) struct Player {
     steps: VecDeque<Step>,
     declared: Option<u64>,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// When the last wait was over: the next counts from there, so that a late wake-up does not add up.
+    due: Option<Instant>,
     trace: Watched,
     _ticket: Option<Ticket>,
 }
@@ -47,6 +49,7 @@ impl ReplyBody {
             steps,
             declared,
             sleep: None,
+            due: None,
             trace,
             _ticket: ticket,
         };
@@ -71,7 +74,11 @@ impl Player {
             }
             match self.steps.pop_front() {
                 None => return Poll::Ready(None),
-                Some(Step::Wait(wait)) => self.sleep = Some(Box::pin(sleep_until(Instant::now() + wait))),
+                Some(Step::Wait(wait)) => {
+                    let due = self.due.unwrap_or_else(Instant::now) + wait;
+                    self.due = Some(due);
+                    self.sleep = Some(Box::pin(sleep_until(due)));
+                }
                 Some(Step::Send(bytes)) => {
                     if !bytes.is_empty() {
                         self.trace.sent(&bytes);
