@@ -10,7 +10,7 @@
 //! | whose key is it, which key goes out | [`auth`] |
 //! | request body: read the few fields, change the model | [`scan`], [`splice`] |
 //! | headers in both directions | [`headers`] |
-//! | what an answer means for key, model and provider | [`outcome`], [`hints`], [`provider`] |
+//! | what an answer means for key, model and provider | [`outcome`], [`hints`] |
 //! | streams: events, commit point, terminal marker, usage | [`sse`], [`stream`], [`usage`] |
 //! | Keypool's own answers, and other people's with our keys blanked | [`answer`], [`redact`] |
 //! | is this key alive | [`probe`] |
@@ -23,7 +23,7 @@ pub mod hints;
 pub mod operation;
 pub mod outcome;
 pub mod probe;
-pub mod provider;
+mod provider;
 pub mod redact;
 pub mod scan;
 pub mod splice;

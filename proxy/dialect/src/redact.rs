@@ -22,13 +22,14 @@ pub fn body(body: &mut [u8], secrets: &[&[u8]]) -> bool {
     let mut traces = Vec::new();
     // Case does not matter: some servers fold what they echo.
     let text = body.to_ascii_lowercase();
+    let masks = masked::masks(&text);
     for secret in secrets.iter().filter(|secret| secret.len() >= SHORTEST) {
         let secret = secret.to_ascii_lowercase();
         for spelling in spellings(&secret) {
             traces.extend(all(&text, &spelling));
         }
         parts(&text, &secret, &mut traces);
-        masked::find(&text, &secret, &mut traces);
+        masked::find(&text, &masks, &secret, &mut traces);
     }
     for trace in &traces {
         if let Some(bytes) = body.get_mut(trace.clone()) {

@@ -24,6 +24,9 @@ const SIGNS: [(&[u8], usize); 9] = [
     (b"\\u2026", 1),
 ];
 
+/// The most masks that are looked at: no error has as many, and a text made of masks must not cost time.
+const MOST: usize = 256;
+
 /// Words before the end of a key.
 const BEFORE_ENDING: [&[u8]; 6] = [
     b"ending in",
@@ -34,26 +37,34 @@ const BEFORE_ENDING: [&[u8]; 6] = [
     b"last 4",
 ];
 
-/// Finds the letters of `secret` beside masks in `text`; both in lower case.
-pub(super) fn find(text: &[u8], secret: &[u8], traces: &mut Vec<Range<usize>>) {
-    for (sign, least) in SIGNS {
-        for mask in runs(text, sign, least) {
-            let before = text.get(..mask.start).unwrap_or_default();
-            let after = text.get(mask.end..).unwrap_or_default();
-            let left = shown(
-                secret,
-                |letters| before.ends_with(letters),
-                |length| secret.get(..length),
-            );
-            let right = shown(
-                secret,
-                |letters| after.starts_with(letters),
-                |length| secret.get(secret.len().saturating_sub(length)..),
-            );
-            if left + right >= BESIDE {
-                traces.push(mask.start - left..mask.start);
-                traces.push(mask.end..mask.end + right);
-            }
+/// Where masks stand in a text, looked for once for all secrets.
+pub(super) fn masks(text: &[u8]) -> Vec<Range<usize>> {
+    let mut masks: Vec<_> = SIGNS
+        .iter()
+        .flat_map(|(sign, least)| runs(text, sign, *least))
+        .collect();
+    masks.truncate(MOST);
+    masks
+}
+
+/// Finds the letters of `secret` beside the masks of `text`; both in lower case.
+pub(super) fn find(text: &[u8], masks: &[Range<usize>], secret: &[u8], traces: &mut Vec<Range<usize>>) {
+    for mask in masks {
+        let before = text.get(..mask.start).unwrap_or_default();
+        let after = text.get(mask.end..).unwrap_or_default();
+        let left = shown(
+            secret,
+            |letters| before.ends_with(letters),
+            |length| secret.get(..length),
+        );
+        let right = shown(
+            secret,
+            |letters| after.starts_with(letters),
+            |length| secret.get(secret.len().saturating_sub(length)..),
+        );
+        if left + right >= BESIDE {
+            traces.push(mask.start - left..mask.start);
+            traces.push(mask.end..mask.end + right);
         }
     }
     let Some(ending) = secret

@@ -53,6 +53,9 @@ pub(super) struct Reader {
     began: usize,
     /// The bytes of the name or value that is being read, as written, without quotes.
     raw: Vec<u8>,
+    /// It is longer than any that is read, and `raw` is not all of it. Said only at its end, so that the result does not
+    /// depend on the frames.
+    too_long: bool,
     scan: Scan,
 }
 
@@ -78,20 +81,19 @@ impl Reader {
         if let ModelPlace::Insert { comma, .. } = &mut self.scan.place {
             *comma = true;
         }
-        self.raw.clear();
+        self.begins();
     }
 
     /// More of a name that is read.
-    pub(super) fn name_goes(&mut self, inside: &[u8], end: usize) -> Result<(), ScanError> {
-        if self.raw.len() + inside.len() > NAME_LIMIT {
-            return Err(ScanError::TooLong { at: end });
-        }
-        self.raw.extend_from_slice(inside);
-        Ok(())
+    pub(super) fn name_goes(&mut self, inside: &[u8]) {
+        self.goes(inside, NAME_LIMIT);
     }
 
     /// A name that is read is whole: is it one of ours?
     pub(super) fn name_ends(&mut self, level: Level, end: usize) -> Result<(), ScanError> {
+        if self.too_long {
+            return Err(ScanError::TooLong { at: end });
+        }
         let name = decoded(&self.raw, end)?;
         // Some parsers end a name at its first NUL.
         if name.contains('\0') {
@@ -117,7 +119,7 @@ impl Reader {
     pub(super) fn value_begins(&mut self, byte: u8, here: usize) -> Result<bool, ScanError> {
         let Some(field) = self.field else { return Ok(false) };
         self.began = here;
-        self.raw.clear();
+        self.begins();
         let fits = byte == b'n'
             || match field {
                 Field::Model | Field::PromptCacheKey => byte == b'"',
@@ -137,21 +139,14 @@ impl Reader {
     }
 
     /// More of a scalar.
-    pub(super) fn value_goes(&mut self, inside: &[u8], end: usize) -> Result<(), ScanError> {
+    pub(super) fn value_goes(&mut self, inside: &[u8]) {
         let limit = match self.field {
-            None => return Ok(()),
+            None => return,
             Some(Field::Model) => MODEL_LIMIT,
             Some(Field::PromptCacheKey) => CACHE_KEY_LIMIT,
             Some(_) => NUMBER_LIMIT,
         };
-        if self.raw.len() + inside.len() <= limit {
-            self.raw.extend_from_slice(inside);
-        } else if self.field == Some(Field::Model) {
-            return Err(ScanError::TooLong { at: end });
-        } else {
-            self.field = None;
-        }
-        Ok(())
+        self.goes(inside, limit);
     }
 
     /// A scalar is whole; `end` is the offset after it.
@@ -159,6 +154,13 @@ impl Reader {
         let Some(field) = self.field.take() else {
             return Ok(());
         };
+        if self.too_long {
+            return if field == Field::Model {
+                Err(ScanError::TooLong { at: end })
+            } else {
+                Ok(())
+            };
+        }
         match (field, value) {
             (Field::Model, _) => {
                 self.scan.place = ModelPlace::Replace(self.began..end);
@@ -178,6 +180,19 @@ impl Reader {
             (Field::StreamOptions, _) => {}
         }
         Ok(())
+    }
+
+    fn begins(&mut self) {
+        self.raw.clear();
+        self.too_long = false;
+    }
+
+    fn goes(&mut self, inside: &[u8], limit: usize) {
+        if self.raw.len() + inside.len() > limit {
+            self.too_long = true;
+        } else if !self.too_long {
+            self.raw.extend_from_slice(inside);
+        }
     }
 
     /// A container begins as a value: what is in it is not the field's value.

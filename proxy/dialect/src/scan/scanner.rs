@@ -150,7 +150,7 @@ impl Scanner {
             }
             _ => {
                 self.number = Number::begin(byte).ok_or(ScanError::Syntax { at: here })?;
-                self.reader.value_goes(&[byte], here)?;
+                self.reader.value_goes(&[byte]);
                 Ok(At::InNumber)
             }
         }
@@ -191,7 +191,7 @@ impl Scanner {
         let end = here + inside.len();
         let level = self.level();
         if level.is_some() {
-            self.reader.name_goes(inside, end)?;
+            self.reader.name_goes(inside);
         }
         let Some(after) = after else { return Ok(&[]) };
         if let Some(level) = level {
@@ -205,7 +205,7 @@ impl Scanner {
     fn string<'a>(&mut self, rest: &'a [u8], here: usize) -> Result<&'a [u8], ScanError> {
         let (inside, after) = self.split(rest, here)?;
         let end = here + inside.len();
-        self.reader.value_goes(inside, end)?;
+        self.reader.value_goes(inside);
         let Some(after) = after else { return Ok(&[]) };
         self.reader.value_ends(Scalar::Text, end + 1)?;
         self.at = At::AfterValue;
@@ -235,7 +235,7 @@ impl Scanner {
         }
         let (inside, after) = rest.split_at(length);
         let end = here + length;
-        self.reader.value_goes(inside, end)?;
+        self.reader.value_goes(inside);
         if !after.is_empty() {
             if !self.number.is_whole() {
                 return Err(ScanError::Syntax { at: end });

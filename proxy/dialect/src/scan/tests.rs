@@ -213,16 +213,22 @@ fn leaves_to_the_provider_what_decides_nothing_here() {
 fn bounds_what_it_keeps() {
     let model = |length: usize| format!(r#"{{"model":"{}"}}"#, "m".repeat(length));
     assert!(scan_everywhere(model(MODEL_LIMIT).as_bytes()).is_ok());
-    assert!(matches!(
-        scan(model(MODEL_LIMIT + 1).as_bytes()),
-        Err(ScanError::TooLong { .. })
-    ));
+    let end = MODEL_LIMIT + 12;
+    assert_eq!(
+        scan_everywhere(model(MODEL_LIMIT + 1).as_bytes()),
+        Err(ScanError::TooLong { at: end })
+    );
     let name = |length: usize| format!(r#"{{"{}":1}}"#, "m".repeat(length));
     assert!(scan(name(256).as_bytes()).is_ok());
-    assert!(matches!(
-        scan(name(257).as_bytes()),
-        Err(ScanError::TooLong { .. })
-    ));
+    assert_eq!(
+        scan_everywhere(name(257).as_bytes()),
+        Err(ScanError::TooLong { at: 259 })
+    );
+    let broken = format!(r#"{{"{}\x":1}}"#, "m".repeat(300));
+    assert_eq!(
+        scan_everywhere(broken.as_bytes()),
+        Err(ScanError::Syntax { at: 303 })
+    );
     let deep = |levels: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
     let limit = DEPTH_LIMIT as usize - 1;
     assert!(scan(deep(limit).as_bytes()).is_ok());
@@ -322,7 +328,7 @@ fn by_rule(error: ScanError) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn agrees_with_serde_on_what_is_json(body in prop_oneof![jsonish(), object()]) {
@@ -330,12 +336,6 @@ proptest! {
             Ok(_) => prop_assert!(valid_for_serde(&body)),
             Err(error) => prop_assert!(by_rule(error) || !valid_for_serde(&body), "{error}"),
         }
-    }
-
-    #[test]
-    fn accepts_all_json(body in object()) {
-        let result = scan(&body);
-        prop_assert!(result.is_ok() || result.is_err_and(by_rule));
     }
 
     #[test]
