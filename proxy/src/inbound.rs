@@ -8,7 +8,7 @@
 //! rule is refused, never mended, and its connection is closed, because after it nobody can be sure where the next one begins.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +42,10 @@ pub fn bind(address: SocketAddr) -> io::Result<Vec<TcpListener>> {
     let domain = socket2::Domain::for_address(address);
     let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
     socket.set_reuse_address(true)?;
+    if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED) {
+        // All addresses means both families, whatever the system's default is.
+        socket.set_only_v6(false)?;
+    }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

@@ -77,7 +77,7 @@ impl Client {
         if let Some(live) = poll_fn(|cx| Poll::Ready(origin.take(cx))).await {
             match live.exchange(request, head_timeout).await {
                 Ok(response) => return Ok(response),
-                Err(Failure::NotWritten(back)) => request = back,
+                Err(Failure::NotWritten(back)) => request = *back,
                 Err(Failure::Failed(error)) => return Err(error),
             }
         }

@@ -8,15 +8,15 @@ use http::{HeaderMap, HeaderName, Response, Version};
 use keypool_dialect::{headers, redact};
 
 use super::client_body::ClientBody;
-use super::failure::Failure;
+use super::failure::{Failure, Refused};
 use super::local::model_not_found;
-use super::opening::{self, Opening};
+use super::opening::{self, Follow, Opening};
 use super::refusal::REQUEST_ID;
 use super::relay::Relay;
 use super::verdict::{self, Given};
 use super::{Service, outgoing};
 use crate::inbound::{Intake, Passed, Pulse};
-use crate::pool::{Journey, Next, Target};
+use crate::pool::{Attempted, Journey, Next, Target};
 use crate::runtime::Resolution;
 use crate::telemetry::Record;
 use crate::upstream::Frames;
@@ -77,18 +77,18 @@ pub(super) async fn run(
                 return give(given, &journey, record, pulse);
             }
         };
-        let began = Instant::now();
+        let open = OpenAttempt::begin(&mut record, &target);
         let failure = match call.attempt(&target).await {
             Ok(opening) => {
                 journey.commit();
-                record.attempt(&target, "success", began.elapsed());
+                open.end("success");
                 record.served_by(&target);
                 return pass_on(opening, &target, Some(journey), record, pulse);
             }
             Err(failure) => failure,
         };
         let attempted = failure.attempted();
-        record.attempt(&target, attempted.name(), began.elapsed());
+        open.end(attempted.name());
         match journey.settle(attempted) {
             Next::Elsewhere => last = Some((failure, target)),
             Next::Done => return give(verdict::stopped(failure, target, None), &journey, record, pulse),
@@ -100,6 +100,39 @@ pub(super) async fn run(
                     pulse,
                 );
             }
+        }
+    }
+}
+
+/// An attempt that is being made. Dropped with its request, it was cancelled by the client.
+struct OpenAttempt<'a> {
+    record: &'a mut Record,
+    target: &'a Target,
+    began: Instant,
+    ended: bool,
+}
+
+impl<'a> OpenAttempt<'a> {
+    fn begin(record: &'a mut Record, target: &'a Target) -> Self {
+        Self {
+            record,
+            target,
+            began: Instant::now(),
+            ended: false,
+        }
+    }
+
+    fn end(mut self, outcome: &'static str) {
+        self.ended = true;
+        self.record.attempt(self.target, outcome, self.began.elapsed());
+    }
+}
+
+impl Drop for OpenAttempt<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            let name = Attempted::ClientGone.name();
+            self.record.attempt(self.target, name, self.began.elapsed());
         }
     }
 }
@@ -137,18 +170,18 @@ fn give(given: Given, journey: &Journey, mut record: Record, pulse: Arc<Pulse>) 
     let attempts = journey.attempts();
     match given {
         Given::Refusal(refusal) => refusal.respond(record, pulse),
-        Given::Stream { opening, target } => {
+        Given::Stream(failed, target) => {
             record.served_by(&target);
-            pass_on(opening, &target, None, record, pulse)
+            pass_on(failed.opening, &target, None, record, pulse)
         }
-        Given::Provider {
-            mut head,
-            body,
-            target,
-            code,
-            advice,
-        } => {
-            record.answered(head.status, Some(code));
+        Given::Provider(refused, advice) => {
+            let Refused {
+                outcome,
+                mut head,
+                body,
+                target,
+            } = *refused;
+            record.answered(head.status, Some(outcome.code));
             record.served_by(&target);
             clean(&mut head.headers, &target, &record);
             head.headers.remove(CONTENT_LENGTH);
@@ -190,6 +223,10 @@ fn pass_on(
             ClientBody::whole(Frames::from(held), record, pulse)
         }
         Some(answer) => {
+            // An error event may have to follow the provider's bytes.
+            if matches!(follow, Follow::Events(_)) {
+                head.headers.remove(CONTENT_LENGTH);
+            }
             let idle = target.provider().idle_timeout;
             let relay = Relay::new(held, answer, follow, idle, deadline, journey, record);
             ClientBody::relayed(relay, pulse)

@@ -16,18 +16,27 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Why an attempt is no answer.
 pub(super) enum Failure {
     /// The provider refused or failed, in words.
-    Refused {
-        outcome: Outcome,
-        head: Parts,
-        body: Bytes,
-        target: Target,
-    },
+    Refused(Box<Refused>),
     /// The provider reported an error in a stream that had not begun otherwise.
-    InStream { outcome: Outcome, opening: Opening },
+    InStream(Box<InStream>),
     /// There was no answer.
     Unanswered(UpstreamError),
     /// The answer broke off before anything of it was passed on.
     BrokenOff,
+}
+
+/// What a provider said.
+pub(super) struct Refused {
+    pub(super) outcome: Outcome,
+    pub(super) head: Parts,
+    pub(super) body: Bytes,
+    pub(super) target: Target,
+}
+
+/// A stream whose first words are an error.
+pub(super) struct InStream {
+    pub(super) outcome: Outcome,
+    pub(super) opening: Opening,
 }
 
 impl Failure {
@@ -42,18 +51,28 @@ impl Failure {
             &body,
             SystemTime::now(),
         );
-        Self::Refused {
+        Self::Refused(Box::new(Refused {
             outcome,
             head,
             body,
             target: target.clone(),
+        }))
+    }
+
+    /// What the provider's words mean, if it used any.
+    pub(super) fn outcome(&self) -> Option<&Outcome> {
+        match self {
+            Self::Refused(refused) => Some(&refused.outcome),
+            Self::InStream(failed) => Some(&failed.outcome),
+            Self::Unanswered(_) | Self::BrokenOff => None,
         }
     }
 
     /// What the pool learns.
     pub(super) fn attempted(&self) -> Attempted<'_> {
         match self {
-            Self::Refused { outcome, .. } | Self::InStream { outcome, .. } => Attempted::Answered(outcome),
+            Self::Refused(refused) => Attempted::Answered(&refused.outcome),
+            Self::InStream(failed) => Attempted::Answered(&failed.outcome),
             Self::Unanswered(error) => error.attempted(),
             Self::BrokenOff => Attempted::Unanswered,
         }

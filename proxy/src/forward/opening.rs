@@ -14,7 +14,7 @@ use keypool_dialect::outcome::{self, Class};
 use keypool_dialect::stream::{End, Phase, StreamMachine};
 use keypool_dialect::usage::UsageTap;
 
-use super::failure::Failure;
+use super::failure::{Failure, InStream, Refused};
 use crate::pool::Target;
 use crate::upstream::{Answer, UpstreamError};
 
@@ -123,7 +123,7 @@ async fn open_events(
         deadline: None,
     };
     match failed {
-        Some(outcome) => Err(Failure::InStream { outcome, opening }),
+        Some(outcome) => Err(Failure::InStream(Box::new(InStream { outcome, opening }))),
         None => Ok(opening),
     }
 }
@@ -169,12 +169,12 @@ async fn open_json(
             SystemTime::now(),
         );
         if outcome.class != Class::Success {
-            return Err(Failure::Refused {
+            return Err(Failure::Refused(Box::new(Refused {
                 outcome,
-                head,
                 body: body.clone(),
+                head,
                 target: target.clone(),
-            });
+            })));
         }
     }
     Ok(Opening {

@@ -4,13 +4,13 @@
 //! does not: a client that is told "invalid API key" looks at its own.
 
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use http::response::Parts;
 use keypool_dialect::answer::Code;
 use keypool_dialect::outcome::{Class, Outcome};
 use keypool_dialect::redact;
 
-use super::failure::Failure;
-use super::opening::Opening;
+use super::failure::{Failure, InStream, Refused};
 use super::refusal::{Advice, Refusal};
 use crate::pool::{StopReason, Target, Unavailable};
 use crate::runtime::Group;
@@ -20,17 +20,10 @@ use crate::upstream::UpstreamError;
 pub(super) enum Given {
     /// Keypool's own.
     Refusal(Refusal),
-    /// The provider's error.
-    Provider {
-        head: Parts,
-        body: Bytes,
-        target: Target,
-        code: &'static str,
-        /// None where the answer is about the request, and the client's library knows better.
-        advice: Option<Advice>,
-    },
+    /// The provider's error. Without advice it is about the request, and the client's library knows better.
+    Provider(Box<Refused>, Option<Advice>),
     /// The provider's stream, whose first event is an error.
-    Stream { opening: Opening, target: Target },
+    Stream(Box<InStream>, Target),
 }
 
 /// No target is left. `last` is the attempt before, if there was one.
@@ -62,7 +55,7 @@ pub(super) fn stopped(failure: Failure, target: Target, reason: Option<StopReaso
 
 /// Whether the provider spoke about a key rather than about the request or itself.
 fn about_keys(failure: &Failure) -> bool {
-    let (Failure::Refused { outcome, .. } | Failure::InStream { outcome, .. }) = failure else {
+    let Some(outcome) = failure.outcome() else {
         return false;
     };
     matches!(
@@ -75,33 +68,41 @@ fn about_provider(failure: Failure, target: Target, stop: bool) -> Given {
     match failure {
         Failure::Unanswered(error) => Given::Refusal(unanswered(error, &target, stop)),
         Failure::BrokenOff => Given::Refusal(unanswered(UpstreamError::Lost, &target, stop)),
-        Failure::InStream { opening, .. } => Given::Stream { opening, target },
-        Failure::Refused { outcome, head, .. } if outcome.class == Class::Invalid || !fit(&head) => {
-            Given::Refusal(unanswered(UpstreamError::NotHttp, &target, stop))
-        }
-        Failure::Refused { outcome, .. } if outcome.class == Class::Env => {
-            let (provider, code) = (&target.provider().name, outcome.code);
-            let message = format!("Provider {provider} does not serve this proxy ({code}).");
-            Given::Refusal(Refusal::new(Code::ProviderDown, message).advising(Advice::stop()))
-        }
-        Failure::Refused {
-            outcome,
-            head,
-            body,
-            target,
-        } => Given::Provider {
-            advice: advice(&outcome, stop),
-            code: outcome.code,
-            body: blanked(body, &target),
-            head,
-            target,
-        },
+        Failure::InStream(failed) => Given::Stream(failed, target),
+        Failure::Refused(refused) => in_words(refused, stop),
     }
+}
+
+fn in_words(mut refused: Box<Refused>, stop: bool) -> Given {
+    let Refused { outcome, target, .. } = &*refused;
+    if outcome.class == Class::Invalid || !fit(&refused.head) {
+        return Given::Refusal(unanswered(UpstreamError::NotHttp, target, stop));
+    }
+    if outcome.class == Class::Env {
+        let (provider, code) = (&target.provider().name, outcome.code);
+        let message = format!("Provider {provider} does not serve this proxy ({code}).");
+        return Given::Refusal(Refusal::new(Code::ProviderDown, message).advising(Advice::stop()));
+    }
+    let advice = advice(outcome, stop);
+    if refused.head.status.is_success() {
+        refused.head.status = status_of(outcome.class);
+    }
+    refused.body = blanked(std::mem::take(&mut refused.body), &refused.target);
+    Given::Provider(refused, advice)
 }
 
 /// Whether an answer is an error that a client can use: a redirect, which nobody follows, is none.
 fn fit(head: &Parts) -> bool {
-    head.status.is_client_error() || head.status.is_server_error()
+    !head.status.is_redirection() && !head.status.is_informational()
+}
+
+/// The status of an error that came with 200, so that a client sees it as one.
+fn status_of(class: Class) -> StatusCode {
+    match class {
+        Class::Client | Class::TooBigForKey | Class::Model => StatusCode::BAD_REQUEST,
+        Class::Overload => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_GATEWAY,
+    }
 }
 
 fn advice(outcome: &Outcome, stop: bool) -> Option<Advice> {

@@ -21,10 +21,14 @@ use super::stream::Stream;
 /// Bounds an answer's head, and what is read ahead of a slow client.
 const READ_BUFFER: usize = 64 * 1024;
 
+/// What reads and writes the byte stream.
+type Wire = Connection<TokioIo<Stream>, RequestBody>;
+
 /// A connection and the handle by which requests enter it.
 pub(super) struct Live {
     sender: SendRequest<RequestBody>,
-    connection: Option<Pin<Box<Connection<TokioIo<Stream>, RequestBody>>>>,
+    /// None once it made its last step.
+    connection: Option<Pin<Box<Wire>>>,
     /// Whether the current request was handed to the socket whole.
     drained: Arc<AtomicBool>,
     origin: Arc<Origin>,
@@ -33,7 +37,7 @@ pub(super) struct Live {
 /// Why an exchange brought no answer.
 pub(super) enum Failure {
     /// Nothing of the request was written: here it is again.
-    NotWritten(Request<RequestBody>),
+    NotWritten(Box<Request<RequestBody>>),
     /// Something may have been.
     Failed(UpstreamError),
 }
@@ -114,7 +118,11 @@ impl Live {
             Ok(Ok(response)) => {
                 let (head, incoming) = response.into_parts();
                 let mut answer = Answer::new(incoming, self);
-                poll_fn(|cx| Poll::Ready(answer.settle(cx))).await;
+                poll_fn(|cx| {
+                    answer.settle(cx);
+                    Poll::Ready(())
+                })
+                .await;
                 Ok(Response::from_parts(head, answer))
             }
         }
@@ -122,7 +130,7 @@ impl Live {
 
     fn failure(&self, mut error: TrySendError<Request<RequestBody>>) -> Failure {
         if let Some(request) = error.take_message() {
-            return Failure::NotWritten(request);
+            return Failure::NotWritten(Box::new(request));
         }
         let error = error.into_error();
         Failure::Failed(if error.is_parse() {

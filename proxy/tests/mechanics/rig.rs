@@ -17,24 +17,24 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-pub(crate) const CLIENT_KEY: &str = "kp-client-key";
+pub(super) const CLIENT_KEY: &str = "kp-client-key";
 /// Nothing here takes as long; what does not happen in this time does not happen.
 const LIMIT: Duration = Duration::from_secs(15);
 
-pub(crate) struct Rig {
-    pub(crate) proxy: Proxy,
+pub(super) struct Rig {
+    pub(super) proxy: Proxy,
     _documents: watch::Sender<Option<Encoded>>,
 }
 
 /// A member of the group `chat`, with its own provider: `(name, base URL, keys)`. Each has the priority of its place.
-pub(crate) type Spec<'a> = (&'a str, String, &'a [&'a str]);
+pub(super) type Spec<'a> = (&'a str, String, &'a [&'a str]);
 
 impl Rig {
-    pub(crate) async fn start(members: &[Spec<'_>]) -> Self {
+    pub(super) async fn start(members: &[Spec<'_>]) -> Self {
         Self::with(members, |_| {}, Duration::from_secs(10)).await
     }
 
-    pub(crate) async fn with(
+    pub(super) async fn with(
         members: &[Spec<'_>],
         change: impl FnOnce(&mut Content),
         drain: Duration,
@@ -58,7 +58,7 @@ impl Rig {
         }
     }
 
-    pub(crate) async fn connect(&self) -> Client {
+    pub(super) async fn connect(&self) -> Client {
         let stream = TcpStream::connect(self.proxy.addresses().clients).await.unwrap();
         Client {
             stream,
@@ -67,7 +67,7 @@ impl Rig {
     }
 
     /// One chat request on its own connection.
-    pub(crate) async fn chat(&self, body: &str) -> Reply {
+    pub(super) async fn chat(&self, body: &str) -> Reply {
         let mut client = self.connect().await;
         client.send(&chat(body)).await;
         client.reply().await
@@ -75,18 +75,18 @@ impl Rig {
 }
 
 /// A chat request.
-pub(crate) fn chat(body: &str) -> String {
+pub(super) fn chat(body: &str) -> String {
     request("POST /v1/chat/completions", "", body)
 }
 
-pub(crate) fn request(line: &str, headers: &str, body: &str) -> String {
+pub(super) fn request(line: &str, headers: &str, body: &str) -> String {
     format!(
         "{line} HTTP/1.1\r\nhost: keypool\r\nauthorization: Bearer {CLIENT_KEY}\r\n{headers}content-length: {}\r\n\r\n{body}",
         body.len()
     )
 }
 
-pub(crate) fn content(members: &[Spec<'_>]) -> Content {
+pub(super) fn content(members: &[Spec<'_>]) -> Content {
     let salt = Salt("salt".into());
     let provider = |name: &str, url: &str, keys: &[&str]| Provider {
         namespace: "test".into(),
@@ -171,24 +171,24 @@ pub(crate) fn content(members: &[Spec<'_>]) -> Content {
 }
 
 /// A client's connection.
-pub(crate) struct Client {
+pub(super) struct Client {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 /// An answer as it came.
 #[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) head: String,
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) head: String,
     /// Chunks joined.
-    pub(crate) body: String,
+    pub(super) body: String,
     /// The body came to its end.
-    pub(crate) whole: bool,
+    pub(super) whole: bool,
 }
 
 impl Reply {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (found, value) = line.split_once(':')?;
             found.eq_ignore_ascii_case(name).then_some(value.trim())
@@ -196,19 +196,19 @@ impl Reply {
     }
 
     /// The `code` of an error.
-    pub(crate) fn code(&self) -> String {
+    pub(super) fn code(&self) -> String {
         let body: serde_json::Value = serde_json::from_str(&self.body).unwrap_or_default();
         body["error"]["code"].as_str().unwrap_or_default().to_owned()
     }
 }
 
 impl Client {
-    pub(crate) async fn send(&mut self, bytes: &str) {
+    pub(super) async fn send(&mut self, bytes: &str) {
         self.stream.write_all(bytes.as_bytes()).await.unwrap();
     }
 
     /// Sends what the proxy may refuse to take.
-    pub(crate) async fn try_send(&mut self, bytes: &[u8]) -> bool {
+    pub(super) async fn try_send(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).await.is_ok()
     }
 
@@ -234,14 +234,14 @@ impl Client {
     }
 
     /// The head of the next answer.
-    pub(crate) async fn head(&mut self) -> (u16, String) {
+    pub(super) async fn head(&mut self) -> (u16, String) {
         let head = self.until(b"\r\n\r\n").await.expect("an answer");
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, head)
     }
 
     /// The next chunk; none for the last one or where the connection ended.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<String>, ()> {
+    pub(super) async fn chunk(&mut self) -> Result<Option<String>, ()> {
         let size = self.until(b"\r\n").await.ok_or(())?;
         let size = usize::from_str_radix(size.trim(), 16).unwrap();
         while self.buffer.len() < size + 2 {
@@ -254,7 +254,7 @@ impl Client {
     }
 
     /// The next answer, whole.
-    pub(crate) async fn reply(&mut self) -> Reply {
+    pub(super) async fn reply(&mut self) -> Reply {
         let (status, head) = self.head().await;
         let mut reply = Reply {
             status,
@@ -284,7 +284,7 @@ impl Client {
     }
 
     /// True when the proxy closes the connection without another word.
-    pub(crate) async fn closes(&mut self) -> bool {
+    pub(super) async fn closes(&mut self) -> bool {
         !self.more().await && self.buffer.is_empty()
     }
 }

@@ -1,10 +1,13 @@
 //! A provider made of bytes: it says exactly what a test wrote, and notes exactly what it was sent.
 
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use socket2::Socket;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -12,15 +15,13 @@ use tokio_rustls::TlsAcceptor;
 
 /// One request as it came.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
-    pub(crate) head: String,
-    pub(crate) body: Vec<u8>,
-    /// Which connection brought it, from 0.
-    pub(crate) connection: usize,
+pub(super) struct Seen {
+    pub(super) head: String,
+    pub(super) body: Vec<u8>,
 }
 
 impl Seen {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (found, value) = line.split_once(':')?;
             found.eq_ignore_ascii_case(name).then_some(value.trim())
@@ -30,44 +31,48 @@ impl Seen {
 
 /// One thing to do.
 #[derive(Clone)]
-pub(crate) enum Step {
+pub(super) enum Step {
     Say(Vec<u8>),
     /// Until the test opens the gate.
     Wait(watch::Receiver<bool>),
     /// Until the peer is gone.
     Hang,
     Close,
+    /// With a reset.
+    Reset,
+    /// Notes that everything before was taken.
+    Count(Arc<AtomicUsize>),
 }
 
-pub(crate) fn say(text: impl AsRef<[u8]>) -> Step {
+pub(super) fn say(text: impl AsRef<[u8]>) -> Step {
     Step::Say(text.as_ref().to_vec())
 }
 
 /// A gate that a test opens.
-pub(crate) fn gate() -> (watch::Sender<bool>, Step) {
+pub(super) fn gate() -> (watch::Sender<bool>, Step) {
     let (sender, receiver) = watch::channel(false);
     (sender, Step::Wait(receiver))
 }
 
 /// An answer of known length.
-pub(crate) fn answer(status: &str, headers: &str, body: &str) -> Step {
+pub(super) fn answer(status: &str, headers: &str, body: &str) -> Step {
     say(format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n{body}",
         body.len()
     ))
 }
 
-pub(crate) const SSE: &str =
+pub(super) const SSE: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 
 /// One chunk.
-pub(crate) fn chunk(text: &str) -> Step {
+pub(super) fn chunk(text: &str) -> Step {
     say(format!("{:x}\r\n{text}\r\n", text.len()))
 }
 
-pub(crate) struct Upstream {
-    pub(crate) address: SocketAddr,
-    pub(crate) seen: Arc<Mutex<Vec<Seen>>>,
+pub(super) struct Upstream {
+    pub(super) address: SocketAddr,
+    pub(super) seen: Arc<Mutex<Vec<Seen>>>,
     connections: Arc<AtomicUsize>,
     open: watch::Receiver<usize>,
 }
@@ -76,12 +81,25 @@ type Script = dyn Fn(usize, &Seen) -> Vec<Step> + Send + Sync;
 
 impl Upstream {
     /// Serves; `script` gets the number of each request, from 0.
-    pub(crate) async fn start(script: impl Fn(usize, &Seen) -> Vec<Step> + Send + Sync + 'static) -> Self {
-        Self::serve(None, script).await
+    pub(super) async fn start(script: impl Fn(usize, &Seen) -> Vec<Step> + Send + Sync + 'static) -> Self {
+        Self::serve(None, false, script).await
     }
 
-    pub(crate) async fn serve(
+    /// Answers a request's head and reads nothing after it.
+    pub(super) async fn early(answer: Step) -> Self {
+        Self::serve(None, true, move |_, _| vec![answer.clone()]).await
+    }
+
+    pub(super) async fn tls(
+        tls: TlsAcceptor,
+        script: impl Fn(usize, &Seen) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Self {
+        Self::serve(Some(tls), false, script).await
+    }
+
+    async fn serve(
         tls: Option<TlsAcceptor>,
+        early: bool,
         script: impl Fn(usize, &Seen) -> Vec<Step> + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -98,11 +116,11 @@ impl Upstream {
         };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let number = connections.fetch_add(1, Ordering::SeqCst);
+                connections.fetch_add(1, Ordering::SeqCst);
                 let (script, seen, open, tls) = (script.clone(), seen.clone(), open.clone(), tls.clone());
                 tokio::spawn(async move {
                     open.send_modify(|open| *open += 1);
-                    talk(stream, tls, number, &*script, &seen).await;
+                    talk(stream, tls, early, &*script, &seen).await;
                     open.send_modify(|open| *open -= 1);
                 });
             }
@@ -110,16 +128,16 @@ impl Upstream {
         upstream
     }
 
-    pub(crate) fn connections(&self) -> usize {
+    pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn requests(&self) -> Vec<Seen> {
+    pub(super) fn requests(&self) -> Vec<Seen> {
         self.seen.lock().clone()
     }
 
     /// Until this many connections are open.
-    pub(crate) async fn open(&self, wanted: usize) {
+    pub(super) async fn open(&self, wanted: usize) {
         self.open.clone().wait_for(|open| *open == wanted).await.unwrap();
     }
 }
@@ -127,22 +145,23 @@ impl Upstream {
 async fn talk(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
-    number: usize,
+    early: bool,
     script: &Script,
     seen: &Mutex<Vec<Seen>>,
 ) {
     stream.set_nodelay(true).unwrap();
+    let socket = Socket::from(stream.as_fd().try_clone_to_owned().unwrap());
     match tls {
-        None => converse(stream, number, script, seen).await,
+        None => converse(stream, &socket, early, script, seen).await,
         Some(tls) => {
             if let Ok(stream) = tls.accept(stream).await {
-                converse(stream, number, script, seen).await;
+                converse(stream, &socket, early, script, seen).await;
             }
         }
     }
 }
 
-async fn converse<S>(mut stream: S, connection: usize, script: &Script, seen: &Mutex<Vec<Seen>>)
+async fn converse<S>(mut stream: S, socket: &Socket, early: bool, script: &Script, seen: &Mutex<Vec<Seen>>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -155,17 +174,16 @@ where
         let mut request = Seen {
             head,
             body: Vec::new(),
-            connection,
         };
         let length: usize = request
             .header("content-length")
             .map_or(0, |length| length.parse().unwrap());
-        while buffer.len() < length {
+        while !early && buffer.len() < length {
             if read(&mut stream, &mut buffer).await == 0 {
                 return;
             }
         }
-        request.body = buffer.drain(..length).collect();
+        request.body = buffer.drain(..length.min(buffer.len())).collect();
         let steps = {
             let mut seen = seen.lock();
             let steps = script(seen.len(), &request);
@@ -191,7 +209,17 @@ where
                     return;
                 }
                 Step::Close => return,
+                Step::Reset => {
+                    socket.set_linger(Some(Duration::ZERO)).unwrap();
+                    return;
+                }
+                Step::Count(taken) => {
+                    taken.fetch_add(1, Ordering::SeqCst);
+                }
             }
+        }
+        if early {
+            std::future::pending::<()>().await;
         }
     }
 }
