@@ -62,7 +62,7 @@ const NAME: &[u8] = br#""usage""#;
 /// A usage object is a few hundred bytes.
 const KEPT: usize = 4 * 1024;
 
-/// Finds the usage in a JSON answer while it passes by in chunks; keeps no more than [`KEPT`] bytes of it.
+/// Finds the usage in a JSON answer while it passes by in chunks; keeps a few KiB of it at most.
 ///
 /// It looks for the name and reads the object after it: inside a string the name cannot stand, because its quotes would
 /// be escaped. The last object that counts tokens wins.
