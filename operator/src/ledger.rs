@@ -37,7 +37,6 @@ pub struct Ledger {
     providers: BTreeMap<ProviderUid, ProviderRecord>,
     /// Last sequence number received of every instance.
     received: BTreeMap<String, u64>,
-    seeds: u64,
 }
 
 impl Ledger {

@@ -10,7 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use keypool_crds::v1alpha1::{LoadBalanceGroup, ModelProvider};
 use zeroize::Zeroizing;
 
@@ -83,59 +83,74 @@ impl fmt::Display for Reference {
     }
 }
 
-/// A Secret or ConfigMap as it was read. Its data is wiped when it is dropped and never printed.
+/// A Secret or ConfigMap as it was read: what decides, and nothing else. Its data is wiped when it is dropped and never printed.
 #[derive(Clone, Default)]
 pub struct Object {
     /// The Secret's `type`; none for a ConfigMap.
     pub secret_type: Option<String>,
-    /// Labels and annotations and owners; nothing else of the metadata decides.
-    pub metadata: ObjectMeta,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Its owners.
+    pub owners: Vec<OwnerReference>,
     /// The data.
     pub data: BTreeMap<String, Zeroizing<Vec<u8>>>,
 }
 
+impl Object {
+    fn new(
+        secret_type: Option<String>,
+        metadata: ObjectMeta,
+        data: impl Iterator<Item = (String, Vec<u8>)>,
+    ) -> Self {
+        Self {
+            secret_type,
+            labels: metadata.labels.unwrap_or_default(),
+            annotations: metadata.annotations.unwrap_or_default(),
+            owners: metadata.owner_references.unwrap_or_default(),
+            data: data.map(|(key, value)| (key, Zeroizing::new(value))).collect(),
+        }
+    }
+}
+
 impl fmt::Debug for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<_> = self.data.keys().collect();
         f.debug_struct("Object")
             .field("secret_type", &self.secret_type)
-            .field("name", &self.metadata.name)
-            .field("keys", &self.data.keys().collect::<Vec<_>>())
+            .field("keys", &keys)
             .finish_non_exhaustive()
     }
 }
 
 impl From<Secret> for Object {
     fn from(secret: Secret) -> Self {
-        let mut data: BTreeMap<_, _> = secret
+        let data = secret
             .data
             .unwrap_or_default()
             .into_iter()
-            .map(|(key, value)| (key, Zeroizing::new(value.0)))
-            .collect();
-        // Only manifests that never met an API server have these.
-        for (key, value) in secret.string_data.unwrap_or_default() {
-            data.insert(key, Zeroizing::new(value.into_bytes()));
-        }
-        Self {
-            secret_type: secret.type_,
-            metadata: secret.metadata,
-            data,
-        }
+            .map(|(key, value)| (key, value.0));
+        // Only manifests that never met an API server have these; they win, as there.
+        let text = secret.string_data.unwrap_or_default().into_iter();
+        let text = text.map(|(key, value)| (key, value.into_bytes()));
+        Self::new(secret.type_, secret.metadata, data.chain(text))
     }
 }
 
 impl From<ConfigMap> for Object {
     fn from(map: ConfigMap) -> Self {
-        let text = map.data.unwrap_or_default().into_iter();
-        let binary = map.binary_data.unwrap_or_default().into_iter();
-        Self {
-            secret_type: None,
-            metadata: map.metadata,
-            data: text
-                .map(|(key, value)| (key, Zeroizing::new(value.into_bytes())))
-                .chain(binary.map(|(key, value)| (key, Zeroizing::new(value.0))))
-                .collect(),
-        }
+        let text = map
+            .data
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(key, value)| (key, value.into_bytes()));
+        let binary = map
+            .binary_data
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(key, value)| (key, value.0));
+        Self::new(None, map.metadata, text.chain(binary))
     }
 }
 

@@ -18,10 +18,14 @@ const FRESH: Duration = Duration::from_secs(60);
 pub(super) struct EndpointRecord(BTreeMap<String, (Monotonic, EndpointState)>);
 
 impl EndpointRecord {
-    pub(super) fn say(&mut self, instance: &str, state: EndpointState, learned: Monotonic) {
+    /// Whether this is a later word than the pod's last.
+    pub(super) fn say(&mut self, instance: &str, state: EndpointState, learned: Monotonic) -> bool {
         let word = (learned, state);
-        let last = self.0.entry(instance.to_owned()).or_insert(word);
-        *last = word.max(*last);
+        if self.0.get(instance).is_some_and(|last| *last >= word) {
+            return false;
+        }
+        self.0.insert(instance.to_owned(), word);
+        true
     }
 
     /// The merged word; none when nobody ever spoke.

@@ -95,72 +95,70 @@ fn in_scope(verdict: &Verdict, scope: &DocumentScope) -> bool {
 impl ProviderRecord {
     /// Whether the verdict changed anything.
     fn take_in(&mut self, verdict: &Verdict, scope: &DocumentScope, snapshot: bool, now: Monotonic) -> bool {
-        let before = self.clone();
         let learned = now - Duration::from_millis(verdict.age_ms);
-        match &verdict.finding {
-            Finding::Proven { fingerprint } => self.prove(fingerprint, snapshot, learned),
+        let end = |remaining_ms: u64| Some(now + Duration::from_millis(remaining_ms));
+        let (held, what, deadline) = match &verdict.finding {
+            Finding::Proven { fingerprint } => return self.prove(fingerprint, snapshot, learned),
             Finding::NotVerifiable { fingerprint } => {
-                self.keys.entry(fingerprint.clone()).or_default().not_verifiable = true;
+                let key = self.keys.entry(fingerprint.clone()).or_default();
+                return !std::mem::replace(&mut key.not_verifiable, true);
+            }
+            Finding::Refuted { verdicts } => {
+                return self.refute(verdicts, scope, &verdict.provider, learned, now);
+            }
+            Finding::Endpoint { state } => {
+                return self.endpoint.say(&verdict.id.instance, *state, learned);
             }
             Finding::Cooling {
                 scope: what,
                 reason,
                 remaining_ms,
-            } => {
-                let end = now + Duration::from_millis(*remaining_ms);
-                self.hold(verdict, Held::Cooling(*reason), what, Some(end), scope, now);
-            }
+            } => (Held::Cooling(*reason), what.clone(), end(*remaining_ms)),
             Finding::Exhausted {
                 scope: what,
                 remaining_ms,
-            } => {
-                let end = now + Duration::from_millis(*remaining_ms);
-                self.hold(verdict, Held::Exhausted, what, Some(end), scope, now);
-            }
-            Finding::Invalid { fingerprint } => {
-                let what = Scope {
-                    fingerprint: fingerprint.clone(),
-                    quota_group: false,
-                    model: None,
-                };
-                self.hold(verdict, Held::Invalid, &what, None, scope, now);
-            }
-            Finding::Refuted { verdicts } => self.refute(verdicts, scope, &verdict.provider, learned, now),
-            Finding::Endpoint { state } => self.endpoint.say(&verdict.id.instance, *state, learned),
-        }
-        *self != before
+            } => (Held::Exhausted, what.clone(), end(*remaining_ms)),
+            Finding::Invalid { fingerprint } => (Held::Invalid, whole(fingerprint), None),
+        };
+        let holding = Holding {
+            held,
+            model: what.model.clone(),
+            quota_group: what.quota_group,
+            learned,
+            deadline,
+        };
+        self.hold(verdict, holding, &what, scope, now)
     }
 
     /// A proof clears nothing, but for one case: what a new leader believes from the stored status is cleared by a pod that says in
     /// its snapshot that it proved the value later.
-    fn prove(&mut self, fingerprint: &str, snapshot: bool, learned: Monotonic) {
+    fn prove(&mut self, fingerprint: &str, snapshot: bool, learned: Monotonic) -> bool {
         let key = self.keys.entry(fingerprint.to_owned()).or_default();
+        let before = (key.proven, key.holdings.len());
         key.prove(learned);
         if snapshot {
             key.holdings
                 .retain(|id, holding| id.instance != SEEDED_INSTANCE || holding.learned >= learned);
         }
+        before != (key.proven, key.holdings.len())
     }
 
     fn hold(
         &mut self,
         verdict: &Verdict,
-        held: Held,
+        holding: Holding,
         what: &Scope,
-        deadline: Option<Monotonic>,
         scope: &DocumentScope,
         now: Monotonic,
-    ) {
-        if self.refuted.contains_key(&verdict.id) {
-            return;
+    ) -> bool {
+        // An id names one verdict for good: what is repeated is the same, only told later.
+        let known = self
+            .keys
+            .get(&what.fingerprint)
+            .is_some_and(|key| key.holdings.contains_key(&verdict.id));
+        if known || self.refuted.contains_key(&verdict.id) {
+            return false;
         }
-        let holding = Holding {
-            held,
-            model: what.model.clone(),
-            quota_group: what.quota_group,
-            learned: now - Duration::from_millis(verdict.age_ms),
-            deadline,
-        };
         let mates = if what.quota_group {
             scope.mates(&verdict.provider, &what.fingerprint)
         } else {
@@ -173,9 +171,9 @@ impl ProviderRecord {
             }
         }
         let key = self.keys.entry(what.fingerprint.clone()).or_default();
-        // An id names one verdict for good: what is repeated is the same, only told later.
-        key.holdings.entry(verdict.id.clone()).or_insert(holding);
+        key.holdings.insert(verdict.id.clone(), holding);
         key.trim(now);
+        true
     }
 
     fn refute(
@@ -185,8 +183,9 @@ impl ProviderRecord {
         provider: &str,
         learned: Monotonic,
         now: Monotonic,
-    ) {
+    ) -> bool {
         self.refuted.retain(|_, until| now < *until);
+        let mut cleared = false;
         for id in verdicts {
             let holder = self
                 .keys
@@ -197,6 +196,7 @@ impl ProviderRecord {
                 Some((_, key)) => {
                     key.holdings.remove(id);
                     key.prove(learned);
+                    cleared = true;
                 }
                 None => {}
             }
@@ -205,5 +205,14 @@ impl ProviderRecord {
                 self.refuted.entry(id.clone()).or_insert(now + REFUTED_KEPT);
             }
         }
+        cleared
+    }
+}
+
+fn whole(fingerprint: &str) -> Scope {
+    Scope {
+        fingerprint: fingerprint.to_owned(),
+        quota_group: false,
+        model: None,
     }
 }

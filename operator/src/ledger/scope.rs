@@ -26,18 +26,6 @@ impl DocumentScope {
         }
     }
 
-    /// Both documents: while a pod changes from one to the next, it may still speak about the first.
-    #[must_use]
-    pub fn or(mut self, other: &Self) -> Self {
-        for (uid, values) in &other.providers {
-            let mine = self.providers.entry(uid.clone()).or_default();
-            for (fingerprint, group) in values {
-                mine.entry(fingerprint.clone()).or_insert_with(|| group.clone());
-            }
-        }
-        self
-    }
-
     /// Whether the provider is in it.
     pub fn has_provider(&self, provider: &str) -> bool {
         self.providers.contains_key(provider)

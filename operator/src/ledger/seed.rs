@@ -1,13 +1,18 @@
 //! A new leader takes over what the stored status knows, so that nothing changes because the leader did.
+//!
+//! The name of such a verdict follows from what it says: the next leader gives it the same one, so that a pod that was told by the last
+//! leader never refutes another verdict than it means.
 
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use keypool_contract::verdict::{CoolingReason, VerdictId};
 use keypool_crds::v1alpha1::{KeyReason, KeyState, KeyStatus};
+use sha2::{Digest, Sha256};
 
 use super::Ledger;
 use super::record::{Held, Holding, KeyRecord};
-use crate::moment::{Moment, Monotonic};
+use crate::moment::Moment;
 
 /// The instance of verdicts that come from the stored status.
 pub const SEEDED_INSTANCE: &str = "status";
@@ -35,12 +40,12 @@ impl Ledger {
             };
             let record = self.providers.entry(provider.to_owned()).or_default();
             let key = record.keys.entry(fingerprint.to_owned()).or_default();
-            seed_key(key, status, &mut self.seeds, now);
+            seed_key(key, (provider, fingerprint), status, now);
         }
     }
 }
 
-fn seed_key(key: &mut KeyRecord, status: &KeyStatus, seeds: &mut u64, now: Moment) {
+fn seed_key(key: &mut KeyRecord, about: (&str, &str), status: &KeyStatus, now: Moment) {
     let since = status
         .since
         .as_ref()
@@ -51,46 +56,53 @@ fn seed_key(key: &mut KeyRecord, status: &KeyStatus, seeds: &mut u64, now: Momen
         (KeyState::Unknown, KeyReason::NotVerifiable) => key.not_verifiable = true,
         _ => {}
     }
-    let mut hold = |state, reason, until: Option<Monotonic>, model: Option<&str>| {
+    let point = |time: &Time| now.monotonic_of(time.0);
+    let mut hold = |state, reason, until: Option<&Time>, model: Option<&str>, learned| {
         let Some(held) = held(state, reason) else { return };
+        let end = until.map_or(now.monotonic, point);
         let holding = Holding {
             held,
             model: model.map(str::to_owned),
             quota_group: false,
-            learned: since,
-            deadline: if held == Held::Invalid {
-                None
-            } else {
-                Some(until.unwrap_or(now.monotonic))
-            },
+            learned,
+            deadline: (held != Held::Invalid).then_some(end),
         };
-        if key.holdings.values().any(|live| replaces_seed(live, &holding)) {
-            return;
+        if !key.holdings.values().any(|live| replaces_seed(live, &holding)) {
+            let said = format!("{about:?} {state} {model:?} {:?} {until:?}", status.since);
+            key.holdings.insert(name(&said), holding);
         }
-        *seeds += 1;
-        let id = VerdictId {
-            instance: SEEDED_INSTANCE.into(),
-            sequence: *seeds,
-        };
-        key.holdings.insert(id, holding);
     };
-    let point = |time: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Time| now.monotonic_of(time.0);
-    // A whole key that rests because each of its models does is told by its models.
-    if status.models.is_empty() {
-        hold(
-            status.state,
-            status.reason,
-            status.until.as_ref().map(point),
-            None,
-        );
+    // A whole key that rests because each of its models does is told by its models, unless there were too many to list.
+    if status.models.is_empty() || status.more_models.is_some() {
+        hold(status.state, status.reason, status.until.as_ref(), None, since);
     }
     for model in &status.models {
+        // Since when a model rests is not stored: only what is learned from now on can speak against it.
+        let learned = if status.state.usable() {
+            now.monotonic
+        } else {
+            since
+        };
         hold(
             model.state,
             model.reason,
-            model.until.as_ref().map(point),
+            model.until.as_ref(),
             Some(&model.name),
+            learned,
         );
+    }
+}
+
+fn name(said: &str) -> VerdictId {
+    let digest = Sha256::digest(said.as_bytes());
+    // Fewer bits than a JSON number carries exactly.
+    let number = digest
+        .iter()
+        .take(6)
+        .fold(0, |number, byte| (number << 8) | u64::from(*byte));
+    VerdictId {
+        instance: SEEDED_INSTANCE.into(),
+        sequence: number.max(1),
     }
 }
 

@@ -136,10 +136,16 @@ fn the_latest_deadline_holds_and_ends_by_itself() {
     ledger.receive(&scope, &response("a", false, vec![(1, cooling("f", 45))]), at(0));
     ledger.receive(&scope, &response("b", false, vec![(1, cooling("f", 20))]), at(1));
     assert_eq!(held(&ledger, "f", at(1)), Some((RATE, Some(44))));
-    assert_eq!(held(&ledger, "f", at(44)), Some((RATE, Some(1))));
-    assert_eq!(held(&ledger, "f", at(45)), None);
-    let proof = ledger.standing(P, "f", &[], at(45).monotonic).proof;
-    assert_eq!(proof, Proof::CooldownOver { at: at(45).monotonic });
+    ledger.receive(&scope, &response("c", false, vec![(1, cooling("f", 30))]), at(20));
+    assert_eq!(
+        held(&ledger, "f", at(20)),
+        Some((RATE, Some(30))),
+        "a shorter rest that ends later"
+    );
+    assert_eq!(held(&ledger, "f", at(49)), Some((RATE, Some(1))));
+    assert_eq!(held(&ledger, "f", at(50)), None);
+    let proof = ledger.standing(P, "f", &[], at(50).monotonic).proof;
+    assert_eq!(proof, Proof::CooldownOver { at: at(50).monotonic });
 }
 
 #[test]
@@ -489,7 +495,21 @@ fn a_seeded_verdict_is_handed_on_and_gives_way_to_the_true_one() {
         at(0),
     );
     let told = ledger.advisories_for("b", &scope, at(0)).to_wire(at(0));
-    assert_eq!(told[0].id, id("status", 1));
+    assert_eq!(told[0].id.instance, "status");
+    let mut next_leader = Ledger::default();
+    next_leader.seed(
+        P,
+        &[stored(
+            KeyState::CoolingDown,
+            KeyReason::RateLimited,
+            -5,
+            Some(43),
+        )],
+        |_| true,
+        at(9),
+    );
+    let again = next_leader.advisories_for("b", &scope, at(9)).to_wire(at(9));
+    assert_eq!(again[0].id, told[0].id, "every leader gives it the same name");
     // The status rounds up: the pod knows better when it ends.
     ledger.receive(&scope, &response("a", true, vec![(9, cooling("f", 35))]), at(0));
     assert_eq!(held(&ledger, "f", at(0)), Some((RATE, Some(35))));
@@ -532,4 +552,53 @@ fn a_pod_confirms_by_its_own_numbers() {
     assert_eq!(ledger.confirmed("a"), 7);
     ledger.keep_instances(&["b".to_owned()].into());
     assert_eq!(ledger.confirmed("a"), 0);
+}
+
+#[test]
+fn rests_of_single_models_are_taken_over_too() {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    let rest = keypool_crds::v1alpha1::KeyModelStatus {
+        name: "m".into(),
+        state: KeyState::CoolingDown,
+        reason: KeyReason::RateLimited,
+        until: Some(Time(at(43).wall)),
+    };
+    let usable = KeyStatus {
+        models: vec![rest.clone()],
+        ..stored(KeyState::Healthy, KeyReason::Proven, -600, None)
+    };
+    let scope = scope(&[("f", None)]);
+    let models = |ledger: &Ledger| -> Vec<Option<String>> {
+        ledger
+            .standing(P, "f", &[], at(1).monotonic)
+            .holds
+            .into_iter()
+            .map(|hold| hold.model)
+            .collect()
+    };
+    let mut ledger = Ledger::default();
+    ledger.seed(P, &[usable], |_| true, at(0));
+    let mut old_proof = response("a", true, vec![(1, proven("f"))]);
+    old_proof.verdicts[0].age_ms = 60_000;
+    ledger.receive(&scope, &old_proof, at(1));
+    assert_eq!(
+        models(&ledger),
+        [Some("m".into())],
+        "the proof is older than the rest may be"
+    );
+
+    let resting = stored(KeyState::CoolingDown, KeyReason::RateLimited, -5, Some(43));
+    for (more_models, want) in [
+        (None, vec![Some("m".into())]),
+        (Some(3), vec![None, Some("m".into())]),
+    ] {
+        let mut ledger = Ledger::default();
+        let status = KeyStatus {
+            models: vec![rest.clone()],
+            more_models,
+            ..resting.clone()
+        };
+        ledger.seed(P, &[status], |_| true, at(0));
+        assert_eq!(models(&ledger), want);
+    }
 }

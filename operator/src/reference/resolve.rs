@@ -8,6 +8,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::{Cause, Fetched, Lookup, MISSING_GRACE, Object, Reference, Refusal, hosts};
+use crate::controller::load_balance_group::build::MANAGED_BY;
 use crate::controller::model_provider::Url;
 use crate::identity::IDENTITY_SECRET;
 use crate::install::Install;
@@ -123,11 +124,12 @@ fn never_a_source_by_name(name: &str) -> Option<Cause> {
 }
 
 fn never_a_source(secret: &Object) -> Option<Cause> {
-    let owners = secret.metadata.owner_references.iter().flatten();
-    let mut owner_groups = owners.map(|owner| owner.api_version.split('/').next().unwrap_or_default());
-    let labels = secret.metadata.labels.as_ref();
-    let managed_by = labels.and_then(|labels| labels.get("app.kubernetes.io/managed-by"));
-    if owner_groups.any(|group| group == GROUP) || managed_by.is_some_and(|by| by == "keypool") {
+    let mut owner_groups = secret
+        .owners
+        .iter()
+        .map(|owner| owner.api_version.split('/').next().unwrap_or_default());
+    let managed_by = secret.labels.get("app.kubernetes.io/managed-by");
+    if owner_groups.any(|group| group == GROUP) || managed_by.is_some_and(|by| by == MANAGED_BY) {
         return Some(Cause::OwnedByKeypool);
     }
     match secret.secret_type.as_deref() {
@@ -141,8 +143,7 @@ fn never_a_source(secret: &Object) -> Option<Cause> {
 
 fn may_go_to(secret: &Object, url: &Url, install: &Install) -> Result<(), Cause> {
     let authority = || url.authority().to_owned();
-    let annotations = secret.metadata.annotations.as_ref();
-    match annotations.and_then(|annotations| annotations.get(ALLOWED_HOSTS)) {
+    match secret.annotations.get(ALLOWED_HOSTS) {
         Some(entries) if hosts::allow(entries, url) => Ok(()),
         Some(_) => Err(Cause::HostNotAllowed {
             authority: authority(),

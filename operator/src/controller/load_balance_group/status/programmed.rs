@@ -61,10 +61,11 @@ pub(super) fn programmed(
         );
     }
     let held = held(applied, fleet, stored, now);
+    let answered_for = |pod: &PodView| held && pod.exchange.is_none();
     let silent: Vec<&PodView> = counted
         .iter()
         .copied()
-        .filter(|pod| now >= pod.silent_at() && !(held && pod.exchange.is_none()))
+        .filter(|pod| now >= pod.silent_at() && !answered_for(pod))
         .collect();
     if !silent.is_empty() {
         return Check::no(
@@ -78,7 +79,7 @@ pub(super) fn programmed(
     let missing: Vec<&PodView> = counted
         .iter()
         .copied()
-        .filter(|pod| !pod.acknowledged(applied) && !(held && pod.exchange.is_none()))
+        .filter(|pod| !(pod.acknowledged(applied) || answered_for(pod)))
         .collect();
     if !missing.is_empty() {
         return Check::no(
@@ -104,9 +105,10 @@ pub(super) fn progress(
     now: Monotonic,
 ) -> Progress {
     let held = held(applied, fleet, stored, now);
+    let answered_for = |pod: &PodView| held && pod.exchange.is_none();
     let lagging = fleet
         .counted()
-        .filter(|pod| !pod.runs_current_spec(applied) && !(held && pod.exchange.is_none()));
+        .filter(|pod| !(pod.runs_current_spec(applied) || answered_for(pod)));
     match lagging.map(|pod| late_at(pod, applied)).min() {
         None => Progress::Done,
         Some(late) if now < late => Progress::Pending,
