@@ -128,7 +128,9 @@ impl ValidatedGroup {
 
     /// The providers whose spec can be served, each once.
     pub fn valid_providers(&self) -> impl Iterator<Item = &ValidatedProvider> {
-        self.providers.values().filter_map(|provider| provider.as_ref().ok())
+        self.providers
+            .values()
+            .filter_map(|provider| provider.as_ref().ok())
     }
 }
 

@@ -116,7 +116,13 @@ impl ValidatedProvider {
         if self.credentials.iter().any(away) {
             return None;
         }
-        Some(self.credentials.iter().filter_map(|c| c.value.fingerprint()).map(str::to_owned).collect())
+        Some(
+            self.credentials
+                .iter()
+                .filter_map(|c| c.value.fingerprint())
+                .map(str::to_owned)
+                .collect(),
+        )
     }
 
     /// When the validation would say something else with the same objects: the end of a wait for one that is away.
