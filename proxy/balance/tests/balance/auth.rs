@@ -270,3 +270,20 @@ fn a_call_for_a_value_that_is_gone_teaches_nothing() {
     assert_eq!(world.state(0), (KeyState::Unknown, KeyReason::NotUsedYet));
     assert!(world.balancer.start_probe("p", &key("a").fingerprint).is_none());
 }
+
+#[test]
+fn stragglers_after_an_answer_that_proved_nothing_ask_for_nothing() {
+    let mut world = World::of(pool(&["a", "b"]));
+    let mut flying: Vec<_> = (0..20)
+        .map(|_| world.pick())
+        .filter(|(pick, _)| pick.credential == 0)
+        .collect();
+    let (first, mut attempts) = flying.remove(0);
+    world.settle(&first, dead(), &mut attempts);
+    assert_eq!(world.asked().len(), 1);
+    world.probe("a", ProbeVerdict::NotVerifiable);
+    for (pick, mut attempts) in flying {
+        world.settle(&pick, dead(), &mut attempts);
+        assert_eq!(world.asked(), []);
+    }
+}

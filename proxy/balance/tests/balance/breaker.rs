@@ -258,3 +258,19 @@ fn a_single_provider_is_asked_again_within_the_groups_attempts() {
     let (used, end) = world.request(|_| Observation::Env(EnvFault::Refused));
     assert_eq!((used.len(), end), (3, Ok(Next::Stop(StopReason::AttemptsUsed))));
 }
+
+#[test]
+fn neither_does_it_decide_for_the_trial() {
+    for late in [Observation::Server, Observation::Success] {
+        let mut world = World::of(pool(&["a"]));
+        let mut flying: Vec<_> = (0..6).map(|_| world.pick()).collect();
+        let (straggler, mut stragglers) = flying.remove(0);
+        for (pick, mut attempts) in flying {
+            world.settle(&pick, Observation::Server, &mut attempts);
+        }
+        world.secs(7);
+        world.settle(&straggler, late, &mut stragglers);
+        assert!(world.pick().0.trial, "after a late {late:?}");
+        world.refused();
+    }
+}

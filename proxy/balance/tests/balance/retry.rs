@@ -261,3 +261,103 @@ fn the_answer_of_a_removed_key_still_decides_about_the_request() {
     assert!(world.try_pick(&mut attempts).is_ok());
     assert_eq!(world.findings(), []);
 }
+
+#[test]
+fn a_charge_is_given_back_only_while_its_attempt_has_not_begun() {
+    let config = Config {
+        providers: vec![
+            provider("sick", vec![key("k")]),
+            provider("limited", vec![key("k")]),
+        ],
+        groups: vec![group(vec![member("sick"), member("limited")])],
+    };
+    let mut world = World::of(config);
+    let mut spent = 0;
+    for _ in 0..40 {
+        // Fails, is tried elsewhere, is refused there, and finds nothing more.
+        let mut attempts = world.arrive();
+        let request = keypool_balance::Request {
+            group: 0,
+            members: keypool_balance::MemberSet::of([0]),
+            streamed: true,
+        };
+        let pick = world.balancer.pick(request, &mut attempts, world.now).unwrap();
+        match world.settle(&pick, Observation::Server, &mut attempts) {
+            Next::Elsewhere => {
+                let pick = world.try_pick(&mut attempts).unwrap();
+                assert_eq!(pick.provider, 1);
+                assert_eq!(world.settle(&pick, rate(Some(1)), &mut attempts), Next::Elsewhere);
+                let only = keypool_balance::MemberSet::of([1]);
+                let request = keypool_balance::Request {
+                    members: only,
+                    ..request
+                };
+                assert!(world.balancer.pick(request, &mut attempts, world.now).is_err());
+                world.balancer.clear_cooldown("limited", &[], world.now);
+            }
+            next => {
+                assert_eq!(next, Next::Stop(StopReason::BudgetSpent));
+                spent += 1;
+            }
+        }
+        // Keeps the breaker closed.
+        for _ in 0..2 {
+            world.members = keypool_balance::MemberSet::of([0]);
+            world.once(Observation::Success);
+            world.members = keypool_balance::MemberSet::ALL;
+        }
+    }
+    assert_eq!(spent, 10);
+}
+
+/// Two keys of the first tier come back at once; the backup is healthy.
+fn two_trials_and_a_backup() -> World {
+    let mut backup = member("b");
+    backup.priority = 1;
+    let config = Config {
+        providers: vec![
+            provider("a", vec![key("k1"), key("k2"), key("k3")]),
+            provider("b", vec![key("k")]),
+        ],
+        groups: vec![group(vec![member("a"), backup])],
+    };
+    let mut world = World::of(config);
+    for credential in 0..2 {
+        world.hit(0, credential, rate(Some(10)));
+    }
+    world
+}
+
+#[test]
+fn a_request_takes_a_second_trial_only_when_nothing_else_is_usable() {
+    let mut world = two_trials_and_a_backup();
+    world.hit(0, 2, rate(Some(500)));
+    world.secs(13);
+    let (used, end) = world.request(|pick| {
+        if pick.provider == 0 {
+            rate(Some(10))
+        } else {
+            Observation::Success
+        }
+    });
+    assert_eq!(end, Ok(Next::Done));
+    assert_eq!(
+        used.iter().map(|(provider, _)| *provider).collect::<Vec<_>>(),
+        [0, 1]
+    );
+}
+
+#[test]
+fn a_request_that_failed_without_a_trial_may_take_one() {
+    let mut world = two_trials_and_a_backup();
+    let mut attempts = world.arrive();
+    let pick = world.try_pick(&mut attempts).unwrap();
+    assert_eq!((pick.provider, pick.credential), (0, 2));
+    world.secs(13);
+    assert_eq!(
+        world.settle(&pick, rate(Some(500)), &mut attempts),
+        Next::Elsewhere
+    );
+    let pick = world.try_pick(&mut attempts).unwrap();
+    assert_eq!((pick.provider, pick.trial), (0, true));
+}
