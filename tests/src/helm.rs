@@ -45,6 +45,7 @@ impl Helm {
             "--install",
             release,
             &chart,
+            "--create-namespace",
             "--wait",
             "--timeout",
             "120s",

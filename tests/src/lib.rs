@@ -44,6 +44,7 @@ pub mod logs;
 pub mod node;
 pub mod pki;
 pub mod process;
+pub mod product;
 pub mod python;
 pub mod ring;
 pub mod run_dir;

@@ -5,7 +5,7 @@ use crate::canary::Scan;
 use crate::kubectl::Kubectl;
 
 pub(super) async fn scan(test: &Test, scan: &mut Scan) -> anyhow::Result<()> {
-    for name in test.namespaces().await {
+    for name in test.places().await {
         let kubectl = test.kubectl_in(&name)?;
         objects(&kubectl, &name, scan).await?;
         if test.world().level() >= Level::Cluster {

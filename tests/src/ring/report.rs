@@ -8,7 +8,7 @@ use crate::logs;
 /// The objects, events and ends of logs in the test's namespaces.
 pub(super) async fn namespaces(test: &Test) -> String {
     let mut text = String::new();
-    for name in test.namespaces().await {
+    for name in test.places().await {
         text += &namespace(test, &name).await;
     }
     if let Ok(directory) = test.directory() {

@@ -66,6 +66,13 @@ impl Test {
             .collect()
     }
 
+    /// Those and what all tests share: where to look for what happened.
+    pub(super) async fn places(&self) -> Vec<String> {
+        let mut places = self.namespaces().await;
+        places.extend(self.world.shared());
+        places
+    }
+
     /// The administrator's client.
     pub fn client(&self) -> Client {
         self.client.clone()

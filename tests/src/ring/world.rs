@@ -1,6 +1,8 @@
 //! The components that the tests of one run share.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::Level;
@@ -28,6 +30,7 @@ pub struct World {
     run: RunDir,
     kubeconfig: PathBuf,
     own: Option<Own>,
+    shared: Mutex<BTreeSet<String>>,
 }
 
 struct Own {
@@ -62,6 +65,7 @@ impl World {
             run,
             kubeconfig,
             own,
+            shared: Mutex::default(),
         })
     }
 
@@ -76,6 +80,18 @@ impl World {
     /// The directory of the run; its `logs` are kept when a test fails.
     pub fn run_dir(&self) -> &RunDir {
         &self.run
+    }
+
+    /// Says that the tests of this run share what is in a namespace: it is shown
+    /// when any of them fails, scanned at the end of each, and stays.
+    pub fn share(&self, namespace: &str) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.insert(namespace.to_owned());
+    }
+
+    pub(super) fn shared(&self) -> Vec<String> {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.iter().cloned().collect()
     }
 
     pub fn control_plane(&self) -> Option<&ControlPlane> {
