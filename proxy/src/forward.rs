@@ -19,7 +19,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 
-use crate::inbound::{AFTER_ERROR, Held, Intake, Passed, Pulse};
+use crate::inbound::{AFTER_ERROR, Held, Intake, Passed, Pulse, Unread};
 use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::telemetry::Telemetry;
@@ -83,10 +83,12 @@ impl Service {
         };
         let intake = match Intake::read(body, &self.held).await {
             Ok(intake) => intake,
-            Err(refusal) => {
+            Err(Unread::Refused(refusal)) => {
                 pulse.leave_unread();
                 return refusal.respond(record, pulse);
             }
+            // The record ends as cancelled; what is answered is read by nobody.
+            Err(Unread::ClientGone) => return closing(Response::new(ClientBody::nothing(pulse)), true),
         };
         closing(
             attempts::run(self, passed, suffix, head.headers, intake, record, pulse).await,

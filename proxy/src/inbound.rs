@@ -28,7 +28,7 @@ mod workers;
 pub use crate::forward::Service;
 pub(crate) use front::AFTER_ERROR;
 pub(crate) use gate::Passed;
-pub(crate) use intake::{Held, Intake};
+pub(crate) use intake::{Held, Intake, Unread};
 pub(crate) use pulse::Pulse;
 
 /// Connections that the kernel holds until they are accepted.

@@ -40,6 +40,15 @@ impl ClientBody {
         }
     }
 
+    /// No body, for nobody.
+    pub(super) fn nothing(pulse: Arc<Pulse>) -> Self {
+        let (bytes, record) = (Frames::default(), None);
+        Self {
+            kind: Kind::Whole { bytes, record },
+            pulse,
+        }
+    }
+
     /// A body that comes from a provider.
     pub(super) fn relayed(relay: Relay, pulse: Arc<Pulse>) -> Self {
         Self {

@@ -3,6 +3,7 @@
 //! A client that sends crumbs must not cost more than one that sends the same in one piece, so crumbs are gathered. All
 //! bodies of the process together are bounded, because each is kept until its request has been answered.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -41,6 +42,21 @@ pub(crate) struct Intake {
     _share: Share,
 }
 
+/// Why a body was not read to its end.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// The client must change it.
+    Refused(Refusal),
+    /// The client went away: there is nobody to answer.
+    ClientGone,
+}
+
+impl From<Refusal> for Unread {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 /// A part of what all requests hold; given back when dropped.
 struct Share {
     held: Held,
@@ -51,13 +67,13 @@ impl Intake {
     /// Reads to the end.
     ///
     /// # Errors
-    /// What the client must change. The rest of its body is not read then.
-    pub(crate) async fn read<B>(mut body: B, held: &Held) -> Result<Self, Refusal>
+    /// Why there is no body. What is left of it is not read then.
+    pub(crate) async fn read<B>(mut body: B, held: &Held) -> Result<Self, Unread>
     where
-        B: Body<Data = Bytes> + Unpin,
+        B: Body<Data = Bytes, Error: std::error::Error + 'static> + Unpin,
     {
         if body.size_hint().lower() > BODY_LIMIT as u64 {
-            return Err(too_large());
+            return Err(too_large().into());
         }
         let mut scanner = Scanner::new();
         let mut frames = Frames::default();
@@ -71,12 +87,12 @@ impl Intake {
             let Some(frame) = frame.map_err(|_| too_slow())? else {
                 break;
             };
-            let Ok(data) = frame.map_err(|_| broken_off())?.into_data() else {
+            let Ok(data) = frame.map_err(|error| broken_off(&error))?.into_data() else {
                 continue;
             };
             length += data.len();
             if length > BODY_LIMIT {
-                return Err(too_large());
+                return Err(too_large().into());
             }
             share.grow(length)?;
             scanner.push(&data).map_err(|error| unreadable(&error))?;
@@ -163,8 +179,17 @@ fn too_slow() -> Refusal {
     .closing()
 }
 
-fn broken_off() -> Refusal {
-    Refusal::new(Code::InvalidRequest, "The body is not framed correctly.").closing()
+/// A body that ends before its end has lost its client; anything else is wrongly framed.
+fn broken_off(error: &(dyn std::error::Error + 'static)) -> Unread {
+    let cause = error.source().unwrap_or(error).downcast_ref::<io::Error>();
+    match cause.map(io::Error::kind) {
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
+            Refusal::new(Code::InvalidRequest, "The body is not framed correctly.")
+                .closing()
+                .into()
+        }
+        _ => Unread::ClientGone,
+    }
 }
 
 fn unreadable(error: &ScanError) -> Refusal {
@@ -184,19 +209,21 @@ mod tests {
     use super::*;
     use http_body_util::{Full, StreamBody};
 
-    fn body(pieces: Vec<Vec<u8>>) -> impl Body<Data = Bytes> + Unpin {
+    fn body(pieces: Vec<Vec<u8>>) -> impl Body<Data = Bytes, Error = io::Error> + Unpin {
         let frames = pieces
             .into_iter()
             .map(|piece| Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from(piece))));
         StreamBody::new(futures::stream::iter(frames))
     }
 
-    async fn refused(body: impl Body<Data = Bytes> + Unpin) -> Code {
-        Intake::read(body, &Held::default())
-            .await
-            .err()
-            .map(|refusal| refusal.code())
-            .unwrap()
+    async fn refused<B>(body: B, held: &Held) -> Option<Code>
+    where
+        B: Body<Data = Bytes, Error: std::error::Error + 'static> + Unpin,
+    {
+        match Intake::read(body, held).await {
+            Ok(_) | Err(Unread::ClientGone) => None,
+            Err(Unread::Refused(refusal)) => Some(refusal.code()),
+        }
     }
 
     #[tokio::test]
@@ -229,18 +256,37 @@ mod tests {
 
         held.0.store(TOTAL_LIMIT, Ordering::Relaxed);
         let more = Full::new(Bytes::from(vec![b' '; UNCOUNTED + 1]));
-        assert_eq!(
-            Intake::read(more, &held).await.err().unwrap().code(),
-            Code::QueueFull
-        );
+        assert_eq!(refused(more, &held).await, Some(Code::QueueFull));
         assert_eq!(held.0.load(Ordering::Relaxed), TOTAL_LIMIT);
     }
 
     #[tokio::test]
     async fn what_is_too_large_is_refused_before_it_is_read() {
         let declared = Full::new(Bytes::from(vec![b' '; BODY_LIMIT + 1]));
-        assert_eq!(refused(declared).await, Code::BodyTooLarge);
+        assert_eq!(
+            refused(declared, &Held::default()).await,
+            Some(Code::BodyTooLarge)
+        );
         let pieces = (0..33).map(|_| vec![b' '; 1024 * 1024]).collect();
-        assert_eq!(refused(body(pieces)).await, Code::BodyTooLarge);
+        assert_eq!(
+            refused(body(pieces), &Held::default()).await,
+            Some(Code::BodyTooLarge)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_has_lost_its_client() {
+        for (kind, want) in [
+            (io::ErrorKind::UnexpectedEof, None),
+            (io::ErrorKind::ConnectionReset, None),
+            (io::ErrorKind::InvalidInput, Some(Code::InvalidRequest)),
+        ] {
+            let frames = [
+                Ok(http_body::Frame::data(Bytes::from_static(b"{"))),
+                Err(io::Error::from(kind)),
+            ];
+            let body = StreamBody::new(futures::stream::iter(frames));
+            assert_eq!(refused(body, &Held::default()).await, want, "{kind:?}");
+        }
     }
 }
