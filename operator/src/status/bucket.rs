@@ -1,6 +1,8 @@
 //! How often one object's status is written: five writes at once, then one per ten seconds. What waits is written together.
 //!
-//! Two writes are kept back for transitions: a change of numbers must not make a person wait for a state.
+//! A start or a recovery is many small changes within a second or two: keys prove good one after the other, pods begin to report. Written
+//! one by one they would use up the bucket, and the key that is refused next would not show for ten seconds. So a change waits a moment
+//! for its like, as long as people do not mind; and of the five writes some are kept back for what matters more.
 
 use std::time::Duration;
 
@@ -8,8 +10,26 @@ use super::Change;
 use crate::moment::Monotonic;
 
 const SIZE: i64 = 5;
-const KEPT_FOR_TRANSITIONS: i64 = 2;
 const REFILL: Duration = Duration::from_secs(10);
+
+impl Change {
+    /// Writes that such a change leaves for those that matter more.
+    const fn leaves(self) -> i64 {
+        match self {
+            Self::None | Self::Urgent => 0,
+            Self::Transition => 1,
+            Self::Detail => 2,
+        }
+    }
+
+    /// How long such a change waits for others. The urgent ones too: a refusal and its confirmation are a tenth of a second apart.
+    const fn gathers(self) -> Duration {
+        match self {
+            Self::None | Self::Urgent => Duration::from_millis(150),
+            Self::Transition | Self::Detail => Duration::from_secs(1),
+        }
+    }
+}
 
 /// The writes that one object has left.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,6 +37,8 @@ pub struct Bucket {
     left: i64,
     /// When `left` was right.
     at: Monotonic,
+    /// Since when there is something to write.
+    waiting: Option<Monotonic>,
 }
 
 /// Whether to write.
@@ -33,19 +55,28 @@ pub enum Permit {
 impl Bucket {
     /// A full one.
     pub fn new(now: Monotonic) -> Self {
-        Self { left: SIZE, at: now }
+        Self {
+            left: SIZE,
+            at: now,
+            waiting: None,
+        }
     }
 
     /// Asks for a write of a change.
     pub fn ask(&mut self, change: Change, now: Monotonic) -> Permit {
-        let needed = match change {
-            Change::None => return Permit::Nothing,
-            Change::Detail => 1 + KEPT_FOR_TRANSITIONS,
-            Change::Transition => 1,
-        };
+        if change == Change::None {
+            self.waiting = None;
+            return Permit::Nothing;
+        }
+        let gathered = *self.waiting.get_or_insert(now) + change.gathers();
+        if now < gathered {
+            return Permit::At(gathered);
+        }
         self.refill(now);
+        let needed = 1 + change.leaves();
         if self.left >= needed {
             self.left -= 1;
+            self.waiting = None;
             return Permit::Now;
         }
         let wait = REFILL * u32::try_from(needed - self.left).unwrap_or(u32::MAX);
@@ -72,28 +103,59 @@ mod tests {
         Monotonic(seconds * 1000)
     }
 
+    /// Asks again and again for a change that came in second `now`; says in which second it is written.
+    fn written(bucket: &mut Bucket, change: Change, now: i64) -> i64 {
+        let mut now = at(now);
+        loop {
+            match bucket.ask(change, now) {
+                Permit::Now => return now.0 / 1000,
+                Permit::At(later) => {
+                    assert!(now < later);
+                    now = later;
+                }
+                Permit::Nothing => panic!("a change is something"),
+            }
+        }
+    }
+
     #[test]
     fn five_at_once_then_one_per_ten_seconds() {
         let mut bucket = Bucket::new(at(0));
         for _ in 0..5 {
-            assert_eq!(bucket.ask(Change::Transition, at(0)), Permit::Now);
+            assert_eq!(written(&mut bucket, Change::Urgent, 0), 0);
         }
-        assert_eq!(bucket.ask(Change::Transition, at(3)), Permit::At(at(10)));
-        assert_eq!(bucket.ask(Change::Transition, at(10)), Permit::Now);
-        assert_eq!(bucket.ask(Change::Transition, at(19)), Permit::At(at(20)));
-        assert_eq!(bucket.ask(Change::None, at(19)), Permit::Nothing);
+        assert_eq!(written(&mut bucket, Change::Urgent, 3), 10);
+        assert_eq!(written(&mut bucket, Change::Urgent, 19), 20);
+        assert_eq!(bucket.ask(Change::None, at(21)), Permit::Nothing);
     }
 
     #[test]
-    fn details_leave_two_writes_for_transitions() {
+    fn what_matters_less_leaves_writes_for_what_matters_more() {
         let mut bucket = Bucket::new(at(0));
         for _ in 0..3 {
-            assert_eq!(bucket.ask(Change::Detail, at(0)), Permit::Now);
+            assert_eq!(written(&mut bucket, Change::Detail, 0), 1);
         }
-        assert_eq!(bucket.ask(Change::Detail, at(0)), Permit::At(at(10)));
-        assert_eq!(bucket.ask(Change::Transition, at(0)), Permit::Now);
-        assert_eq!(bucket.ask(Change::Transition, at(0)), Permit::Now);
-        assert_eq!(bucket.ask(Change::Transition, at(0)), Permit::At(at(10)));
+        let mut details = bucket;
+        assert_eq!(written(&mut details, Change::Detail, 2), 11);
+        assert_eq!(written(&mut bucket, Change::Transition, 2), 3);
+        let mut transitions = bucket;
+        assert_eq!(written(&mut transitions, Change::Transition, 4), 11);
+        assert_eq!(written(&mut bucket, Change::Urgent, 4), 4);
+        assert_eq!(written(&mut bucket, Change::Urgent, 6), 11);
+    }
+
+    #[test]
+    fn what_comes_together_is_written_together_and_none_waits_for_more_than_its_moment() {
+        let mut bucket = Bucket::new(at(0));
+        let moments = (0..10).map(|tenth| Monotonic(tenth * 100));
+        let permits: Vec<Permit> = moments.map(|now| bucket.ask(Change::Transition, now)).collect();
+        assert_eq!(permits, vec![Permit::At(at(1)); 10]);
+        assert_eq!(bucket.ask(Change::Transition, at(1)), Permit::Now);
+        // A worse one among the waiting takes them along.
+        assert_eq!(bucket.ask(Change::Detail, at(2)), Permit::At(at(3)));
+        assert_eq!(bucket.ask(Change::Urgent, Monotonic(2200)), Permit::Now);
+        assert_eq!(bucket.ask(Change::None, Monotonic(2300)), Permit::Nothing);
+        assert_eq!(bucket.ask(Change::Detail, at(4)), Permit::At(at(5)));
     }
 
     #[test]
@@ -102,29 +164,12 @@ mod tests {
         let writes = (0..10_000).filter(|tenth| {
             let now = Monotonic(tenth * 100);
             let change = if tenth % 3 == 0 {
-                Change::Transition
+                Change::Urgent
             } else {
                 Change::Detail
             };
             bucket.ask(change, now) == Permit::Now
         });
         assert_eq!(writes.count(), 5 + 99);
-    }
-
-    #[test]
-    fn the_time_that_is_given_is_kept() {
-        let mut bucket = Bucket::new(at(0));
-        let mut now = at(0);
-        for _ in 0..20 {
-            match bucket.ask(Change::Detail, now) {
-                Permit::Now => {}
-                Permit::At(later) => {
-                    assert!(now < later);
-                    now = later;
-                    assert_eq!(bucket.ask(Change::Detail, now), Permit::Now);
-                }
-                Permit::Nothing => panic!("a change is something"),
-            }
-        }
     }
 }

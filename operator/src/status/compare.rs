@@ -4,7 +4,7 @@
 //! nothing.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use keypool_crds::v1alpha1::{LoadBalanceGroupStatus, ModelProviderStatus};
+use keypool_crds::v1alpha1::{LoadBalanceGroupStatus, MemberState, ModelProviderStatus};
 
 /// How two statuses of one object differ.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -13,8 +13,10 @@ pub enum Change {
     None,
     /// In detail: numbers, messages, ends of cooldowns.
     Detail,
-    /// Something passed from one state to another: written first.
+    /// Something passed from one state to another, for the better or neither way: a key proved good, pods report.
     Transition,
+    /// Something got worse that was well, or this is the first word about a spec: what a person or a tool waits for.
+    Urgent,
 }
 
 /// A status that can be compared.
@@ -24,13 +26,21 @@ pub trait Comparable: Clone + PartialEq {
     fn without_times(self) -> Self;
     /// What a transition changes, as comparable words.
     fn states(&self) -> Vec<(String, String)>;
+    /// Those of the states that are not as they should be.
+    fn troubles(&self) -> Vec<(String, String)>;
+    /// The spec that the status speaks of.
+    fn generation(&self) -> Option<i64>;
 
     /// How this status differs from what is stored.
     fn change_from(&self, stored: Option<&Self>) -> Change {
         let Some(stored) = stored else {
-            return Change::Transition;
+            return Change::Urgent;
         };
-        if stored.states() != self.states() {
+        let known = stored.troubles();
+        let got_worse = self.troubles().iter().any(|trouble| !known.contains(trouble));
+        if got_worse || stored.generation() != self.generation() {
+            Change::Urgent
+        } else if stored.states() != self.states() {
             Change::Transition
         } else if stored.clone().without_times() != self.clone().without_times() {
             Change::Detail
@@ -46,15 +56,20 @@ fn timeless(conditions: &mut [Condition]) {
     }
 }
 
-fn condition_states(conditions: &[Condition], generation: Option<i64>) -> Vec<(String, String)> {
+fn condition_states(conditions: &[Condition]) -> Vec<(String, String)> {
     let of = |condition: &Condition| {
         (
             condition.type_.clone(),
             format!("{}/{}", condition.status, condition.reason),
         )
     };
-    let generation = ("observedGeneration".to_owned(), format!("{generation:?}"));
-    conditions.iter().map(of).chain([generation]).collect()
+    conditions.iter().map(of).collect()
+}
+
+fn condition_troubles(conditions: &[Condition]) -> Vec<(String, String)> {
+    let of = |condition: &Condition| (condition.type_.clone(), condition.reason.clone());
+    let untrue = conditions.iter().filter(|condition| condition.status == "False");
+    untrue.map(of).collect()
 }
 
 impl Comparable for ModelProviderStatus {
@@ -67,7 +82,7 @@ impl Comparable for ModelProviderStatus {
     }
 
     fn states(&self) -> Vec<(String, String)> {
-        let mut states = condition_states(&self.conditions, self.observed_generation);
+        let mut states = condition_states(&self.conditions);
         for key in &self.keys {
             let value = format!("{}/{}/{:?}", key.state, key.reason, key.fingerprint);
             states.push((format!("key {}", key.name), value));
@@ -80,6 +95,27 @@ impl Comparable for ModelProviderStatus {
         }
         states
     }
+
+    fn troubles(&self) -> Vec<(String, String)> {
+        let mut troubles = condition_troubles(&self.conditions);
+        for key in &self.keys {
+            if !key.state.usable() {
+                troubles.push((format!("key {}", key.name), key.state.to_string()));
+            }
+            let models = key.models.iter().filter(|model| !model.state.usable());
+            troubles.extend(models.map(|model| {
+                (
+                    format!("key {} {}", key.name, model.name),
+                    model.state.to_string(),
+                )
+            }));
+        }
+        troubles
+    }
+
+    fn generation(&self) -> Option<i64> {
+        self.observed_generation
+    }
 }
 
 impl Comparable for LoadBalanceGroupStatus {
@@ -89,10 +125,24 @@ impl Comparable for LoadBalanceGroupStatus {
     }
 
     fn states(&self) -> Vec<(String, String)> {
-        let mut states = condition_states(&self.conditions, self.observed_generation);
+        let mut states = condition_states(&self.conditions);
         let members = self.members.iter();
         states.extend(members.map(|member| (format!("member {}", member.name), member.state.to_string())));
         states
+    }
+
+    fn troubles(&self) -> Vec<(String, String)> {
+        let mut troubles = condition_troubles(&self.conditions);
+        let members = self
+            .members
+            .iter()
+            .filter(|member| member.state != MemberState::Healthy);
+        troubles.extend(members.map(|member| (format!("member {}", member.name), member.state.to_string())));
+        troubles
+    }
+
+    fn generation(&self) -> Option<i64> {
+        self.observed_generation
     }
 }
 

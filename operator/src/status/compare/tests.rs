@@ -33,7 +33,7 @@ fn status() -> ModelProviderStatus {
 #[test]
 fn only_what_people_act_on_is_a_change() {
     type Edit = fn(&mut ModelProviderStatus);
-    let edits: [(Edit, Change); 8] = [
+    let edits: [(Edit, Change); 9] = [
         (|_| {}, Change::None),
         (
             |s| s.conditions[0].last_transition_time = Time(at(9).wall),
@@ -46,15 +46,16 @@ fn only_what_people_act_on_is_a_change() {
             Change::Detail,
         ),
         (|s| s.keys[0].state = KeyState::Healthy, Change::Transition),
-        (|s| s.conditions[0].status = "False".into(), Change::Transition),
-        (|s| s.observed_generation = Some(2), Change::Transition),
+        (|s| s.keys[0].state = KeyState::Invalid, Change::Urgent),
+        (|s| s.conditions[0].status = "False".into(), Change::Urgent),
+        (|s| s.observed_generation = Some(2), Change::Urgent),
     ];
     for (number, (edit, want)) in edits.into_iter().enumerate() {
         let mut new = status();
         edit(&mut new);
         assert_eq!(new.change_from(Some(&status())), want, "{number}");
     }
-    assert_eq!(status().change_from(None), Change::Transition);
+    assert_eq!(status().change_from(None), Change::Urgent);
 }
 
 #[test]
