@@ -9,6 +9,7 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use zeroize::Zeroizing;
 
+use crate::controller::load_balance_group::build::MANAGED_BY;
 use crate::identity::{IDENTITY_KEY, IDENTITY_SECRET, Identity, WeakIdentity};
 use crate::material::{MaterialError, fresh_identity};
 
@@ -53,7 +54,11 @@ pub async fn read_or_create(client: &Client, namespace: &str) -> Result<Identity
     if found.is_none() {
         let bytes = fresh_identity()?;
         let secret = Secret {
-            metadata: ObjectMeta { name: Some(IDENTITY_SECRET.into()), ..ObjectMeta::default() },
+            metadata: ObjectMeta {
+                name: Some(IDENTITY_SECRET.into()),
+                labels: Some(BTreeMap::from([("app.kubernetes.io/managed-by".to_owned(), MANAGED_BY.to_owned())])),
+                ..ObjectMeta::default()
+            },
             data: Some(BTreeMap::from([(IDENTITY_KEY.to_owned(), ByteString(bytes.to_vec()))])),
             type_: Some("keypool.dev/identity".into()),
             ..Secret::default()

@@ -1,0 +1,199 @@
+//! The operator as a plain process under its own rights, with proxies as plain processes: who leads, what it may do, and what
+//! nobody must notice.
+
+mod controller {
+    pub(crate) mod installation;
+}
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use controller::installation::{GROUP, Installation, KEYS};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::rbac::v1::{PolicyRule, Role};
+use keypool_fake_provider::KeyState;
+use keypool_tests::canary::Scan;
+use keypool_tests::control_plane::audit;
+use keypool_tests::ring::Test;
+use keypool_tests::wait;
+use keypool_tests::watcher::Change;
+use kube::ResourceExt as _;
+
+keypool_tests::ring!(Controllers: leader_killed_twenty_times, verbs_used_are_the_verbs_granted);
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A new leader knows what the stored status and the pods know: none of twenty changes of leader shows in a status.
+async fn leader_killed_twenty_times(test: Test) -> anyhow::Result<()> {
+    let installation = Installation::start(&test, [127, 0, 81, 1]).await?;
+    let operators = [installation.operator(1).await?, installation.operator(2).await?];
+    installation.ready(2).await?;
+    installation.fake.set_key_state(KEYS[0].0, KeyState::Revoked)?;
+    installation.send(8).await?;
+    let providers = installation.watch("ModelProvider").await?;
+    let invalid =
+        |seen: &keypool_tests::watcher::Seen| seen.object.data.to_string().contains("RefusedByProvider");
+    providers
+        .wait_for("the revoked key to be Invalid", LIMIT, invalid)
+        .await?;
+    installation.settled(2).await?;
+
+    let providers = installation.watch("ModelProvider").await?;
+    let groups = installation.watch("LoadBalanceGroup").await?;
+    for round in 0..20 {
+        let holder = holder(&test).await?;
+        let killed = operators
+            .iter()
+            .find(|operator| holder.starts_with(operator.name()))
+            .with_context(|| format!("nobody of ours leads: {holder}"))?;
+        killed.kill();
+        let changed = || async { Ok::<_, anyhow::Error>(self::holder(&test).await.unwrap_or_default()) };
+        let what = format!("another leader after kill {round}");
+        wait::until_value(&what, LIMIT, changed, |now| !now.is_empty() && *now != holder).await?;
+        installation.acknowledged_by(&operators, 2).await?;
+        killed.restart()?;
+    }
+
+    for (kind, watcher) in [("ModelProvider", &providers), ("LoadBalanceGroup", &groups)] {
+        ensure!(
+            watcher.broken().is_empty(),
+            "the watch broke: {:?}",
+            watcher.broken()
+        );
+        let changed: Vec<_> = watcher
+            .seen()
+            .into_iter()
+            .filter(|seen| seen.change != Change::Present)
+            .collect();
+        ensure!(
+            changed.is_empty(),
+            "{kind} changed {} times: {changed:#?}",
+            changed.len()
+        );
+    }
+    installation.finish(&test).await
+}
+
+async fn holder(test: &Test) -> anyhow::Result<String> {
+    let lease = test.api::<Lease>().get("keypool-operator").await?;
+    let holder = lease
+        .spec
+        .and_then(|spec| spec.holder_identity)
+        .unwrap_or_default();
+    Ok(holder)
+}
+
+/// Every verb that the operator uses is granted, and every verb that is granted is used by some part of its life.
+async fn verbs_used_are_the_verbs_granted(test: Test) -> anyhow::Result<()> {
+    let installation = Installation::start(&test, [127, 0, 82, 1]).await?;
+    let operator = installation.operator(1).await?;
+    installation.ready(1).await?;
+    // An Event, and one repeated; a client Secret that is no longer wanted; a child that somebody changed.
+    for _ in 0..2 {
+        installation.fake.set_key_state(KEYS[0].0, KeyState::Revoked)?;
+        installation.send(8).await?;
+        installation.key_state(KEYS[0].0, "Invalid").await?;
+        installation.fake.set_key_state(KEYS[0].0, KeyState::Active)?;
+        installation.clear_cooldown().await?;
+        installation.send(8).await?;
+        installation.key_state(KEYS[0].0, "Healthy").await?;
+    }
+    let kubectl = test.kubectl()?;
+    kubectl
+        .run(&[
+            "patch",
+            "lbg",
+            GROUP,
+            "--type=merge",
+            "-p",
+            r#"{"spec":{"clientAccess":{"generated":false,"insecure":true}}}"#,
+        ])
+        .await?;
+    let gone = || async { Ok::<_, anyhow::Error>(kubectl.run(&["get", "secrets", "-o", "name"]).await?) };
+    wait::until_value("the client Secret to go", LIMIT, gone, |names| {
+        !names.contains(&format!("{GROUP}-client"))
+    })
+    .await?;
+    kubectl
+        .run(&[
+            "label",
+            "deployment",
+            &format!("{GROUP}-keypool"),
+            "keypool.dev/group-",
+        ])
+        .await?;
+    kubectl
+        .run(&["delete", "service", &format!("{GROUP}-keypool")])
+        .await?;
+    let back = || async { Ok::<_, anyhow::Error>(kubectl.run(&["get", "services", "-o", "name"]).await?) };
+    wait::until_value("the Service to come back", LIMIT, back, |names| {
+        names.contains(&format!("{GROUP}-keypool"))
+    })
+    .await?;
+    operator
+        .stop(Duration::from_secs(10))
+        .context("the operator ends when it is told to")?;
+
+    let user = format!("system:serviceaccount:{}:keypool-operator", test.namespace());
+    let requests = audit::read(test.control_plane()?.audit_log())?;
+    let own: Vec<_> = requests
+        .into_iter()
+        .filter(|request| request.user == user)
+        .collect();
+    let refused: Vec<_> = own.iter().filter(|request| request.status == 403).collect();
+    ensure!(refused.is_empty(), "refused: {refused:#?}");
+    let used: BTreeSet<_> = own
+        .iter()
+        .map(|request| {
+            (
+                request.group.clone(),
+                request.resource.clone(),
+                request.verb.clone(),
+            )
+        })
+        .collect();
+    let mut granted = BTreeSet::new();
+    for role in test.api::<Role>().list(&Default::default()).await? {
+        ensure!(
+            role.name_any().starts_with("keypool"),
+            "a role of somebody else: {}",
+            role.name_any()
+        );
+        role.rules
+            .into_iter()
+            .flatten()
+            .for_each(|rule| granted.extend(verbs(rule)));
+    }
+    let surplus: Vec<_> = granted.difference(&used).collect();
+    ensure!(surplus.is_empty(), "granted and never used: {surplus:#?}");
+    ensure!(
+        used.is_subset(&granted),
+        "used beyond the roles: {:#?}",
+        used.difference(&granted).collect::<Vec<_>>()
+    );
+    installation.finish(&test).await
+}
+
+fn verbs(rule: PolicyRule) -> Vec<(String, String, String)> {
+    let (groups, resources) = (
+        rule.api_groups.unwrap_or_default(),
+        rule.resources.unwrap_or_default(),
+    );
+    let mut all = Vec::new();
+    for group in &groups {
+        for resource in &resources {
+            all.extend(
+                rule.verbs
+                    .iter()
+                    .map(|verb| (group.clone(), resource.clone(), verb.clone())),
+            );
+        }
+    }
+    all
+}
+
+/// The keys of the test's provider, for the canary scan.
+fn keys() -> Scan {
+    Scan::new(KEYS)
+}
