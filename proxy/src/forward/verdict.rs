@@ -11,6 +11,7 @@ use keypool_dialect::outcome::{Class, Outcome};
 use keypool_dialect::redact;
 
 use super::failure::{Failure, InStream, Refused};
+use super::opening::Opening;
 use super::refusal::{Advice, Refusal};
 use crate::pool::{StopReason, Target, Unavailable};
 use crate::runtime::Group;
@@ -68,7 +69,10 @@ fn about_provider(failure: Failure, target: Target, stop: bool) -> Given {
     match failure {
         Failure::Unanswered(error) => Given::Refusal(unanswered(error, &target, stop)),
         Failure::BrokenOff => Given::Refusal(unanswered(UpstreamError::Lost, &target, stop)),
-        Failure::InStream(failed) => Given::Stream(failed, target),
+        Failure::InStream(mut failed) => {
+            blank_held(&mut failed.opening, &keys(&target));
+            Given::Stream(failed, target)
+        }
         Failure::Refused(refused) => in_words(refused, stop),
     }
 }
@@ -87,7 +91,9 @@ fn in_words(mut refused: Box<Refused>, stop: bool) -> Given {
     if refused.head.status.is_success() {
         refused.head.status = status_of(outcome.class);
     }
-    refused.body = blanked(std::mem::take(&mut refused.body), &refused.target);
+    let keys = keys(&refused.target);
+    redact::headers(&mut refused.head.headers, &keys);
+    refused.body = blanked(std::mem::take(&mut refused.body), &keys);
     Given::Provider(refused, advice)
 }
 
@@ -118,20 +124,28 @@ fn advice(outcome: &Outcome, stop: bool) -> Option<Advice> {
 }
 
 /// Every key of the provider, because an echo may hold another than the one that was sent.
-fn blanked(body: Bytes, target: &Target) -> Bytes {
-    let keys: Vec<&[u8]> = target
-        .provider()
-        .credentials
-        .iter()
+fn keys(target: &Target) -> Vec<&[u8]> {
+    let credentials = target.provider().credentials.iter();
+    credentials
         .filter_map(|credential| credential.key.as_ref())
         .map(|key| key.expose().as_bytes())
-        .collect();
+        .collect()
+}
+
+fn blanked(body: Bytes, keys: &[&[u8]]) -> Bytes {
     let mut bytes = BytesMut::from(&*body);
-    if redact::body(&mut bytes, &keys) {
+    if redact::body(&mut bytes, keys) {
         bytes.freeze()
     } else {
         body
     }
+}
+
+/// An error of the provider's that stands at the beginning of a stream.
+fn blank_held(opening: &mut Opening, keys: &[&[u8]]) {
+    redact::headers(&mut opening.head.headers, keys);
+    // An event may stand in several pieces, and a key across them.
+    opening.held = vec![blanked(opening.held.concat().into(), keys)];
 }
 
 fn unanswered(error: UpstreamError, target: &Target, stop: bool) -> Refusal {

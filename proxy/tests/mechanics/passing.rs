@@ -153,6 +153,32 @@ async fn what_a_provider_says_reaches_the_client_without_our_keys() {
 }
 
 #[tokio::test]
+async fn a_stream_that_begins_with_an_error_holds_none_of_our_keys_either() {
+    const OTHER: &str = "sk-provider-fedcba0987654321";
+    let upstream = Upstream::start(|_, seen| {
+        let key = seen.header("authorization").unwrap().to_owned();
+        let head = SSE.replace("\r\n\r\n", &format!("\r\nx-echo: {OTHER}\r\n\r\n"));
+        let (start, end) = key.split_at(30);
+        let error = format!("data: {{\"error\":{{\"message\":\"you sent {start}");
+        let rest = format!("{end}\",\"type\":\"server_error\",\"code\":\"server_error\"}}}}\n\n");
+        vec![say(&head), chunk(&error), chunk(&rest), say("0\r\n\r\n")]
+    })
+    .await;
+    let keys = ["sk-provider-1234567890abcdef", OTHER];
+    let rig = Rig::start(&[("a", url(&upstream), &keys)]).await;
+    let reply = rig.chat(STREAM).await;
+    assert!(reply.body.contains("you sent Bearer "), "{}", reply.body);
+    assert!(reply.header("x-echo").unwrap().contains('*'), "{}", reply.head);
+    for key in keys {
+        let start = &key[12..20];
+        assert!(
+            !reply.body.contains(start) && !reply.head.contains(start),
+            "{reply:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed_and_not_passed_on() {
     let upstream =
         Upstream::start(|_, _| vec![answer("302 Found", "location: http://other.example/\r\n", "")]).await;
