@@ -1,0 +1,399 @@
+//! What clients and providers see of each other: models and paths, headers, keys in errors, documents that change.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod dataplane {
+    pub(crate) mod rig;
+    pub(crate) mod wire;
+}
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dataplane::rig::{CLIENT_KEY, Rig, Setup, asked, chat, key_value, post, provider, request};
+use futures::future::join_all;
+use keypool_contract::document::{Header, UnknownModel};
+use keypool_fake_provider::{Answer, ErrorKind, FakeProvider, Latency, Rule, Stream};
+use keypool_proxy::config::{Directory, Source};
+use keypool_tests::wait;
+
+const LIMIT: Duration = Duration::from_secs(5);
+
+async fn get(rig: &Rig, path: &str) -> (u16, serde_json::Value) {
+    let reply = rig.exchange(request(&format!("GET {path}"), "", "")).await;
+    (reply.status, serde_json::from_slice(&reply.body).unwrap())
+}
+
+fn two_members(a: &FakeProvider, b: &FakeProvider) -> Setup {
+    Setup::new()
+        .member("a", a, &["a0"])
+        .member("b", b, &["b0"])
+        .change(|content| content.groups[0].members[1].aliases = vec!["fast".into()])
+}
+
+#[tokio::test]
+async fn a_name_in_the_request_chooses_members_and_the_provider_sees_its_own_model() {
+    let (a, b) = (provider(&["a0"]), provider(&["b0"]));
+    let rig = two_members(&a, &b).start().await;
+    for (model, member) in [
+        ("gpt", "a"),
+        ("chat", "a"),
+        ("a", "a"),
+        ("model-a", "a"),
+        ("b", "b"),
+        ("fast", "b"),
+        ("model-b", "b"),
+        ("f\\u0061st", "b"),
+    ] {
+        for path in ["/v1", "/g/chat/v1"] {
+            let line = format!("POST {path}/chat/completions");
+            let reply = rig.exchange(request(&line, "", &chat(model, false))).await;
+            assert_eq!(reply.status, 200, "{model}: {}", reply.text());
+            assert_eq!(reply.header("x-keypool-member"), Some(member), "{model}");
+            let entry = asked(if member == "a" { &a } else { &b }).pop().unwrap();
+            assert_eq!(entry.model.unwrap(), format!("model-{member}"));
+            assert_eq!(entry.path, "/v1/chat/completions");
+            // Nothing but the model is another.
+            let want = chat(&format!("model-{member}"), false);
+            assert_eq!(entry.body.unwrap(), want, "{model}");
+        }
+    }
+    let embedding = r#"{"input":"x","model":"gpt"}"#;
+    let reply = rig.exchange(request("POST /v1/embeddings", "", embedding)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(asked(&a).pop().unwrap().path, "/v1/embeddings");
+    let absent = r#"{"messages":[]}"#;
+    assert_eq!(rig.exchange(post(absent)).await.status, 200);
+    assert_eq!(asked(&a).pop().unwrap().model.unwrap(), "model-a");
+
+    let count = asked(&a).len() + asked(&b).len();
+    let reply = rig.exchange(post(&chat("gpt-9", false))).await;
+    assert_eq!((reply.status, &*reply.code()), (404, "model_not_found"));
+    for name in ["chat", "gpt", "fast"] {
+        assert!(reply.text().contains(name), "{}", reply.text());
+    }
+    let (status, models) = get(&rig, "/v1/models").await;
+    let ids: BTreeSet<_> = models["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| model["id"].as_str().unwrap())
+        .collect();
+    assert_eq!((status, &models["object"]), (200, &serde_json::json!("list")));
+    for name in ["chat", "gpt", "a", "b", "fast", "model-a", "model-b"] {
+        assert!(ids.contains(name), "{name} of {ids:?}");
+        let (status, model) = get(&rig, &format!("/g/chat/v1/models/{name}")).await;
+        assert_eq!((status, model["id"].as_str()), (200, Some(name)));
+    }
+    assert_eq!(get(&rig, "/v1/models/gpt-9").await.0, 404);
+    assert_eq!(
+        asked(&a).len() + asked(&b).len(),
+        count,
+        "models are answered here"
+    );
+    rig.finish(&[&a, &b]).await;
+}
+
+#[tokio::test]
+async fn an_unknown_model_is_balanced_where_that_is_wanted() {
+    let (a, b) = (provider(&["a0"]), provider(&["b0"]));
+    let rig = two_members(&a, &b)
+        .change(|content| content.groups[0].unknown_model = UnknownModel::Balance)
+        .start()
+        .await;
+    assert_eq!(rig.exchange(post(&chat("gpt-9", true))).await.status, 200);
+    assert_eq!(asked(&a)[0].model.as_deref(), Some("model-a"));
+    rig.finish(&[&a, &b]).await;
+}
+
+/// Headers that concern a client's account, session or place, and their lines.
+const OF_THE_CLIENT: [&str; 20] = [
+    "cookie",
+    "origin",
+    "referer",
+    "openai-organization",
+    "openai-project",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "xi-api-key",
+    "proxy-authorization",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "forwarded",
+    "x-real-ip",
+    "x-keypool-explain",
+    "te",
+    "keep-alive",
+    "anthropic-workspace-id",
+    "x-amz-security-token",
+    "x-hop",
+];
+
+#[tokio::test]
+async fn headers_that_concern_one_side_do_not_reach_the_other() {
+    let fake = provider(&["a0"]);
+    let organisation = Header {
+        name: "openai-organization".into(),
+        value: "org-of-the-key".into(),
+    };
+    let rig = Setup::new()
+        .member("a", &fake, &["a0"])
+        .each_provider(|provider| provider.credentials[0].headers = vec![organisation.clone()])
+        .start()
+        .await;
+    let of_the_provider = [
+        "set-cookie",
+        "openai-project",
+        "x-ratelimit-limit-requests",
+        "x-ratelimit-remaining-tokens",
+        "ratelimit",
+        "retry-after",
+        "retry-after-ms",
+        "x-should-retry",
+        "alt-svc",
+        "www-authenticate",
+        "server",
+        "x-keypool-member",
+        "strict-transport-security",
+        "access-control-allow-origin",
+    ];
+    let mut answer = Answer::default().header("x-of-the-provider", "passes");
+    for name in of_the_provider {
+        answer = answer.header(name, "spoof");
+    }
+    for (kind, status) in [(None, 200), (Some(ErrorKind::BadRequest), 400)] {
+        fake.clear_rules();
+        fake.add_rule(Rule::new(Answer {
+            error: kind,
+            ..answer.clone()
+        }));
+        for streamed in [false, true] {
+            let mut lines: String = OF_THE_CLIENT
+                .iter()
+                .map(|name| {
+                    format!(
+                        "{name}: {}\r\n",
+                        if name.ends_with("api-key") {
+                            CLIENT_KEY
+                        } else {
+                            "of-the-client"
+                        }
+                    )
+                })
+                .collect();
+            lines.push_str(
+                "connection: x-hop, authorization\r\nopenai-beta: passes\r\nx-stainless-retry-count: 0\r\n",
+            );
+            let body = chat("gpt", streamed);
+            let reply = rig
+                .exchange(request("POST /v1/chat/completions", &lines, &body))
+                .await;
+            assert_eq!(reply.status, status, "{}", reply.text());
+            let entry = asked(&fake).pop().unwrap();
+            for (name, value) in &entry.headers {
+                assert!(!value.contains("of-the-client"), "{name} reached the provider");
+            }
+            assert_eq!(
+                entry.header("authorization"),
+                Some(&*format!("Bearer {}", key_value("a0")))
+            );
+            assert_eq!(entry.header("openai-organization"), Some("org-of-the-key"));
+            assert_eq!(entry.header("openai-beta"), Some("passes"));
+            assert_eq!(entry.header("accept-encoding"), Some("identity"));
+            assert_eq!(
+                entry
+                    .headers
+                    .iter()
+                    .filter(|(name, _)| name == "authorization")
+                    .count(),
+                1
+            );
+            assert!(!reply.head.contains("spoof"), "{}", reply.head);
+            for name in of_the_provider.iter().filter(|name| **name != "x-keypool-member") {
+                assert_eq!(reply.header(name), None, "{name} reached the client");
+            }
+            assert_eq!(reply.header("openai-organization"), None);
+            assert_eq!(reply.header("x-of-the-provider"), Some("passes"));
+            assert_eq!(reply.header("x-keypool-member"), Some("a"));
+        }
+    }
+    rig.finish(&[&fake]).await;
+}
+
+#[tokio::test]
+async fn a_provider_that_shows_what_it_got_shows_no_key_in_errors_and_headers() {
+    let fake = provider(&["a0", "a1"]);
+    let rig = Setup::new().member("a", &fake, &["a0", "a1"]).start().await;
+    let other = key_value("a1");
+    let echo = |answer: Answer| Answer {
+        echo: true,
+        ..answer.header("x-echo", "key ${key}").header("x-other", &other)
+    };
+    let text = |text: &str| Answer {
+        status: Some(400),
+        body: Some(keypool_fake_provider::Body::Text(text.to_owned())),
+        ..Answer::default()
+    };
+    let answers = [
+        echo(Answer::error(ErrorKind::BadRequest)),
+        echo(Answer::error(ErrorKind::InvalidApiKey)),
+        echo(Answer::error(ErrorKind::ServerError)),
+        text("your key: ${key}"),
+        text(&format!(
+            "your keys: ${{key}} and {other} and {}",
+            other.to_uppercase()
+        )),
+        text(
+            r#"{"error":{"message":"Bearer ${key}","type":"invalid_request_error","code":null,"param":null}}"#,
+        ),
+        echo(Answer {
+            stream: Some(Stream {
+                error_after: Some(0),
+                ..Stream::default()
+            }),
+            ..Answer::default()
+        }),
+        // A good answer passes as it is; but a header that shows the key is no part of it.
+        Answer::default().header("x-echo", "key ${key}"),
+    ];
+    for answer in answers {
+        for streamed in [false, true] {
+            fake.clear_rules();
+            fake.add_rule(Rule::new(answer.clone()));
+            let rig = Setup::new().member("a", &fake, &["a0", "a1"]).start().await;
+            let body = chat("gpt", streamed);
+            let reply = rig.exchange(post(&body)).await;
+            assert!(!reply.text().contains("${key}"));
+            if let Some(length) = reply.header("content-length") {
+                assert_eq!(length.parse(), Ok(reply.body.len()));
+            }
+            // Nothing of either key, in any dress.
+            rig.finish(&[&fake]).await;
+        }
+    }
+    rig.proxy.drain().await;
+}
+
+#[tokio::test]
+async fn documents_change_under_load_and_nobody_notices() {
+    let fakes = [provider(&["a0", "a1", "a2"]), provider(&["b0"])];
+    let long = Stream {
+        events: Some(100),
+        cadence: Some(Latency::millis(10)),
+        ..Stream::default()
+    };
+    fakes[0].add_rule(Rule::new(Answer {
+        stream: Some(long),
+        ..Answer::default()
+    }));
+    let rig = two_members(&fakes[0], &fakes[1]).start().await;
+    let (done, served) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let client = |streamed: bool| {
+        let (rig, done, served) = (&rig, &done, &served);
+        async move {
+            while !done.load(Ordering::Relaxed) {
+                let reply = rig.exchange(post(&chat("gpt", streamed))).await;
+                assert_eq!((reply.status, reply.whole), (200, true), "{}", reply.text());
+                served.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    };
+    let writer = async {
+        let mut generation = 1;
+        for round in 0..24 {
+            generation += 1;
+            let keys: &[&str] = if round % 2 == 0 {
+                &["a0", "a1", "a2"]
+            } else {
+                &["a1"]
+            };
+            let mut setup = Setup::new()
+                .member("a", &fakes[0], keys)
+                .member("b", &fakes[1], &["b0"]);
+            let invalid = round % 4 == 3;
+            if invalid {
+                setup = setup.each_provider(|provider| provider.url = "not a url".into());
+            }
+            let before = served.load(Ordering::Relaxed);
+            rig.write(setup.encoded(generation));
+            let mut told = rig.proxy.acknowledgement();
+            told.wait_for(|told| {
+                if invalid {
+                    told.last_error.is_some() && told.generation < generation
+                } else {
+                    told.last_error.is_none() && told.generation == generation
+                }
+            })
+            .await
+            .unwrap();
+            // Some traffic under each of them.
+            wait::until("traffic", LIMIT, async || {
+                if served.load(Ordering::Relaxed) >= before + 10 {
+                    Ok(())
+                } else {
+                    Err(())
+                }
+            })
+            .await
+            .unwrap();
+            let good = rig.metric("keypool_config_last_reload_successful").await;
+            assert_eq!(good, Some(if invalid { 0.0 } else { 1.0 }));
+        }
+        done.store(true, Ordering::Relaxed);
+    };
+    let clients = join_all((0..8).map(|number| client(number % 2 == 0)));
+    futures::future::join(clients, writer).await;
+    rig.finish(&fakes.each_ref()).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_document_leaves_the_last_good_one() {
+    let fake = provider(&["a0"]);
+    let directory = tempfile::tempdir().unwrap();
+    let write = |bytes: &[u8]| {
+        let new = directory.path().join("new");
+        std::fs::write(&new, bytes).unwrap();
+        std::fs::rename(&new, directory.path().join("config.json")).unwrap();
+    };
+    let setup = || Setup::new().member("a", &fake, &["a0"]);
+    let good = setup().encoded(7);
+    write(good.bytes());
+    let source = Source::Directory(Directory::new(directory.path()));
+    let rig = setup().serve(source, None).await;
+    assert_eq!(rig.chat().await.status, 200);
+    let half = &good.bytes()[..good.bytes().len() / 2];
+    let future = String::from_utf8(good.bytes().to_vec())
+        .unwrap()
+        .replace("\"schemaVersion\":1", "\"schemaVersion\":9");
+    let large = vec![b' '; 2 * 1024 * 1024];
+    for bytes in [
+        b"".as_slice(),
+        b"{}",
+        b"\xff\xfe",
+        half,
+        future.as_bytes(),
+        &large,
+    ] {
+        write(bytes);
+        let mut told = rig.proxy.acknowledgement();
+        told.wait_for(|told| told.last_error.is_some()).await.unwrap();
+        assert_eq!(told.borrow().generation, 7);
+        assert_eq!(rig.chat().await.status, 200);
+        write(good.bytes());
+        told.wait_for(|told| told.last_error.is_none()).await.unwrap();
+    }
+    std::fs::remove_file(directory.path().join("config.json")).unwrap();
+    let mut told = rig.proxy.acknowledgement();
+    told.wait_for(|told| told.last_error.is_some()).await.unwrap();
+    assert_eq!(rig.chat().await.status, 200);
+    // A client's key that is taken away ends with the document.
+    let closed = setup().change(|content| content.groups[0].client_access.keys.clear());
+    write(closed.encoded(8).bytes());
+    told.wait_for(|told| told.generation == 8).await.unwrap();
+    let reply = rig.chat().await;
+    assert_eq!((reply.status, &*reply.code()), (401, "invalid_client_key"));
+    assert!(!reply.text().contains(CLIENT_KEY));
+    rig.finish(&[&fake]).await;
+}
