@@ -43,7 +43,12 @@ pub(crate) struct Run {
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
     /// Address for /healthz, /readyz and /metrics [default: any free port of this machine]
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:0",
+        hide_default_value = true
+    )]
     pub(crate) health_listen: SocketAddr,
     /// The key of clients, for groups that would generate one in a cluster
     #[arg(long, env = CLIENT_KEY_VARIABLE, default_value = DEMO_KEY, hide_env_values = true, value_name = "KEY")]
@@ -69,7 +74,8 @@ impl Run {
     /// Where clients are served.
     pub(crate) fn listen(&self) -> SocketAddr {
         let port = if self.once { 0 } else { CLIENT_PORT };
-        self.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        self.listen
+            .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
     }
 }
 
@@ -93,7 +99,10 @@ mod tests {
     #[test]
     fn a_demonstration_takes_a_free_port_unless_told_otherwise() {
         assert_eq!(run(&["-f", "d"]).unwrap().listen().to_string(), "127.0.0.1:8080");
-        assert_eq!(run(&["-f", "d", "--once"]).unwrap().listen().to_string(), "127.0.0.1:0");
+        assert_eq!(
+            run(&["-f", "d", "--once"]).unwrap().listen().to_string(),
+            "127.0.0.1:0"
+        );
         let told = run(&["-f", "d", "--once", "--listen", "[::1]:9000"]).unwrap();
         assert_eq!(told.listen().to_string(), "[::1]:9000");
     }

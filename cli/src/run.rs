@@ -69,7 +69,9 @@ async fn start(args: args::Run) -> anyhow::Result<()> {
     let signals = Signals::new().context("cannot wait for signals")?;
 
     let (documents, source) = watch::channel(None);
-    let proxy = Proxy::start(options(&args, source)).await.context("the proxy did not start (see --listen)")?;
+    let proxy = Proxy::start(options(&args, source))
+        .await
+        .context("the proxy did not start (see --listen)")?;
     let at = proxy.addresses();
     let clients = greeting::reachable(at.clients);
     let clock = Clock::default();
@@ -98,8 +100,16 @@ async fn serve(
     }
     let (told, answers) = mpsc::unbounded_channel();
     let wishes = session.wishes();
-    let feeds = Feeds { answers, acknowledged: proxy.acknowledgement(), counts: counted, signals };
-    let script = args.once.then(|| Traffic { clients, key: args.client_key.clone() });
+    let feeds = Feeds {
+        answers,
+        acknowledged: proxy.acknowledgement(),
+        counts: counted,
+        signals,
+    };
+    let script = args.once.then(|| Traffic {
+        clients,
+        key: args.client_key.clone(),
+    });
     tokio::select! {
         outcome = session.run(manifests, feeds, script) => outcome,
         () = exchange(proxy, wishes, told) => Ok(()),
@@ -165,8 +175,11 @@ fn client_key(args: &args::Run) -> anyhow::Result<Secret> {
 }
 
 fn environment() -> BTreeMap<String, String> {
-    let texts = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    texts.filter(|(name, _)| VARIABLES.iter().any(|beginning| name.starts_with(beginning))).collect()
+    let texts = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    texts
+        .filter(|(name, _)| VARIABLES.iter().any(|beginning| name.starts_with(beginning)))
+        .collect()
 }
 
 fn closed(error: &anyhow::Error) -> bool {

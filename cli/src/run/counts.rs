@@ -30,7 +30,8 @@ impl Counts {
     fn read(metrics: &str) -> Self {
         let mut counts = HashMap::new();
         for line in metrics.lines() {
-            let Some((labels, value)) = line.strip_prefix(SERIES).and_then(|rest| rest.rsplit_once("} ")) else {
+            let Some((labels, value)) = line.strip_prefix(SERIES).and_then(|rest| rest.rsplit_once("} "))
+            else {
                 continue;
             };
             let labels = self::labels(labels);

@@ -37,32 +37,46 @@ pub(crate) fn reachable(listener: SocketAddr) -> SocketAddr {
 pub(crate) fn size(world: &World) -> String {
     let [providers, groups, keys] = world.size();
     let count = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
-    format!("{}, {}, {}", count(providers, "provider"), count(groups, "group"), count(keys, "key"))
+    format!(
+        "{}, {}, {}",
+        count(providers, "provider"),
+        count(groups, "group"),
+        count(keys, "key")
+    )
 }
 
 /// One line for each group, and a request to try.
 pub(crate) fn groups(world: &World, key: ClientKey) -> Vec<String> {
     let groups: Vec<&LoadBalanceGroup> = world.served().collect();
-    let width = groups.iter().map(|group| group.name_any().len()).max().unwrap_or_default().max("try:".len());
+    let width = groups
+        .iter()
+        .map(|group| group.name_any().len())
+        .max()
+        .unwrap_or_default()
+        .max("try:".len());
     let mut lines = Vec::new();
     for group in &groups {
         let name = group.name_any();
         let base = format!("{}/v1", world.endpoint(&name));
-        lines.push(format!("  {name:width$}   {base}   (OPENAI_BASE_URL; {})", whose(group, key)));
+        lines.push(format!(
+            "  {name:width$}   {base}   (OPENAI_BASE_URL; {})",
+            whose(group, key)
+        ));
     }
     if let Some(group) = groups.first() {
         let name = group.name_any();
         let model = group.spec.aliases.first().unwrap_or(&name);
         let model = serde_json::Value::from(model.as_str());
         let body = format!(r#"{{"model":{model},"messages":[{{"role":"user","content":"hello"}}]}}"#);
-        let authorization = match (group.spec.client_access.insecure, header(group, key)) {
-            (false, Some(header)) => format!(" -H {header}"),
-            _ => String::new(),
-        };
-        let label = format!("{:width$}", "try:");
+        let authorization = authorization(group, key);
         lines.push(format!(
-            "  {label}   curl {}/v1/chat/completions{authorization} -H 'content-type: application/json' \\",
+            "  {:width$}   curl {}/v1/chat/completions \\",
+            "try:",
             world.endpoint(&name)
+        ));
+        lines.push(format!(
+            "  {:width$}     {authorization}-H 'content-type: application/json' \\",
+            ""
         ));
         lines.push(format!("  {:width$}     -d {}", "", quoted(&body)));
     }
@@ -82,14 +96,15 @@ fn whose(group: &LoadBalanceGroup, key: ClientKey) -> String {
     }
 }
 
-/// The header's argument for a shell.
-fn header(group: &LoadBalanceGroup, key: ClientKey) -> Option<String> {
+/// The argument for a shell that presents the key.
+fn authorization(group: &LoadBalanceGroup, key: ClientKey) -> String {
     let access = &group.spec.client_access;
-    Some(match (access.generated, key) {
-        (true, ClientKey::Demo) => format!("'authorization: Bearer {DEMO_KEY}'"),
-        (true, ClientKey::Own) => format!("\"authorization: Bearer ${CLIENT_KEY_VARIABLE}\""),
-        (false, _) => "\"authorization: Bearer $OPENAI_API_KEY\"".into(),
-    })
+    match (access.insecure, access.generated, key) {
+        (true, ..) => String::new(),
+        (false, true, ClientKey::Demo) => format!("-H 'authorization: Bearer {DEMO_KEY}' "),
+        (false, true, ClientKey::Own) => format!("-H \"authorization: Bearer ${CLIENT_KEY_VARIABLE}\" "),
+        (false, false, _) => "-H \"authorization: Bearer $OPENAI_API_KEY\" ".into(),
+    }
 }
 
 fn quoted(text: &str) -> String {

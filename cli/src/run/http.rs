@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use ::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use ::http::{Request, StatusCode};
+use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -46,7 +46,12 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<Answer, HttpE
     send(address, Request::get(path).body(Full::default())?).await
 }
 
-pub(crate) async fn post(address: SocketAddr, path: &str, key: &str, json: String) -> Result<Answer, HttpError> {
+pub(crate) async fn post(
+    address: SocketAddr,
+    path: &str,
+    key: &str,
+    json: String,
+) -> Result<Answer, HttpError> {
     let request = Request::post(path)
         .header(AUTHORIZATION, format!("Bearer {key}"))
         .header(CONTENT_TYPE, "application/json")
@@ -59,7 +64,9 @@ async fn send(address: SocketAddr, mut request: Request<Full<Bytes>>) -> Result<
         request.headers_mut().insert(HOST, host);
     }
     let exchange = async {
-        let stream = TcpStream::connect(address).await.map_err(|source| HttpError::Connect { address, source })?;
+        let stream = TcpStream::connect(address)
+            .await
+            .map_err(|source| HttpError::Connect { address, source })?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let answer = async {
             let response = sender.send_request(request).await?;
@@ -78,5 +85,7 @@ async fn send(address: SocketAddr, mut request: Request<Full<Bytes>>) -> Result<
             }
         }
     };
-    tokio::time::timeout(LIMIT, exchange).await.unwrap_or(Err(HttpError::TimedOut))
+    tokio::time::timeout(LIMIT, exchange)
+        .await
+        .unwrap_or(Err(HttpError::TimedOut))
 }

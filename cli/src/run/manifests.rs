@@ -71,7 +71,9 @@ pub(crate) enum Problem {
         what: String,
     },
     /// Nothing to serve.
-    #[error("{paths}: no LoadBalanceGroup (looked at *.yaml, *.yml and *.json); add one, or name another directory")]
+    #[error(
+        "{paths}: no LoadBalanceGroup (looked at *.yaml, *.yml and *.json); add one, or name another directory"
+    )]
     NoGroup {
         /// What was looked at.
         paths: String,
@@ -119,16 +121,29 @@ pub(crate) fn read(
     namespace: &str,
     environment: &BTreeMap<String, String>,
 ) -> Result<Manifests, Problems> {
-    let mut reading = Reading { namespace, manifests: Manifests::default(), seen: BTreeMap::new(), problems: Vec::new() };
+    let mut reading = Reading {
+        namespace,
+        manifests: Manifests::default(),
+        seen: BTreeMap::new(),
+        problems: Vec::new(),
+    };
     for path in files::manifests(paths, &mut reading.problems) {
         reading.file(&path);
     }
-    let Reading { mut manifests, mut problems, .. } = reading;
+    let Reading {
+        mut manifests,
+        mut problems,
+        ..
+    } = reading;
     if manifests.groups.is_empty() && problems.is_empty() {
         problems.push(Problem::NoGroup { paths: listed(paths) });
     }
     manifests.complete_from(environment, &mut problems);
-    if problems.is_empty() { Ok(manifests) } else { Err(Problems(problems)) }
+    if problems.is_empty() {
+        Ok(manifests)
+    } else {
+        Err(Problems(problems))
+    }
 }
 
 /// Paths as people write them.
@@ -149,7 +164,12 @@ impl Reading<'_> {
     fn file(&mut self, path: &Path) {
         let text = match fs::read_to_string(path).map(Zeroizing::new) {
             Ok(text) => text,
-            Err(source) => return self.problems.push(Problem::Read { path: path.into(), source }),
+            Err(source) => {
+                return self.problems.push(Problem::Read {
+                    path: path.into(),
+                    source,
+                });
+            }
         };
         for (index, document) in serde_yaml::Deserializer::from_str(&text).enumerate() {
             let document_number = index + 1;
@@ -160,7 +180,11 @@ impl Reading<'_> {
                     let place = place.map(|at| format!(" at line {}, column {}", at.line(), at.column()));
                     let place = place.unwrap_or_default();
                     // What follows in this file cannot be told apart.
-                    return self.problems.push(Problem::Yaml { path: path.into(), document: document_number, place });
+                    return self.problems.push(Problem::Yaml {
+                        path: path.into(),
+                        document: document_number,
+                        place,
+                    });
                 }
             }
         }
@@ -173,7 +197,12 @@ impl Reading<'_> {
                 Err(wrong) => Err(wrong),
             };
             if let Err(document::Wrong { object, what }) = read {
-                self.problems.push(Problem::Document { path: path.into(), document, object, what });
+                self.problems.push(Problem::Document {
+                    path: path.into(),
+                    document,
+                    object,
+                    what,
+                });
             }
         }
     }
@@ -181,7 +210,12 @@ impl Reading<'_> {
     fn take(&mut self, path: &Path, document: usize, object: Object) -> Result<(), document::Wrong> {
         let (kind, id) = (object.kind(), object.id());
         let ObjectId { namespace, name, .. } = id;
-        let wrong = |what: String| Err(document::Wrong { object: format!("{kind} {name}"), what });
+        let wrong = |what: String| {
+            Err(document::Wrong {
+                object: format!("{kind} {name}"),
+                what,
+            })
+        };
         let here = format!("{}, document {document}", path.display());
         if let Some(there) = self.seen.insert((kind, namespace.clone(), name.clone()), here) {
             return wrong(format!("stands in {there} as well; remove one of the two"));

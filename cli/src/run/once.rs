@@ -142,11 +142,17 @@ impl Stage {
         match self {
             Self::Before => {
                 let key = rows.iter().find(|row| row.state == "CoolingDown")?.clone();
-                Some(Self::Resting { key, since: Instant::now() })
+                Some(Self::Resting {
+                    key,
+                    since: Instant::now(),
+                })
             }
             Self::Resting { key, since } => {
                 let key = find(rows, key).filter(|row| row.state == "Healthy")?.clone();
-                Some(Self::Back { key, rested: since.elapsed() })
+                Some(Self::Back {
+                    key,
+                    rested: since.elapsed(),
+                })
             }
             Self::Back { .. } => None,
         }
@@ -161,7 +167,8 @@ impl Stage {
 }
 
 fn find<'a>(rows: &'a [Row], key: &Row) -> Option<&'a Row> {
-    rows.iter().find(|row| row.group == key.group && row.member == key.member && row.key == key.key)
+    rows.iter()
+        .find(|row| row.group == key.group && row.member == key.member && row.key == key.key)
 }
 
 fn named(key: &Row) -> String {
@@ -179,10 +186,17 @@ struct Traffic {
 
 impl Traffic {
     fn send(&mut self, script: &Script) {
-        let Some(group) = script.groups.get(self.sent % script.groups.len()) else { return };
+        let Some(group) = script.groups.get(self.sent % script.groups.len()) else {
+            return;
+        };
         let streamed = (self.sent / script.groups.len()) % 2 == 1;
         self.sent += 1;
-        self.open.spawn(request(script.clients, group.clone(), script.key.clone(), streamed));
+        self.open.spawn(request(
+            script.clients,
+            group.clone(),
+            script.key.clone(),
+            streamed,
+        ));
     }
 
     fn take(&mut self, outcome: Result<Result<(), String>, JoinError>) {
@@ -199,14 +213,22 @@ impl Traffic {
         let sent = self.sent;
         let too_long = |what: String| Err(OnceError::TooLong { what, sent });
         if let Some(first) = self.failure {
-            return Err(OnceError::Failed { failed: self.failed, sent, first });
+            return Err(OnceError::Failed {
+                failed: self.failed,
+                sent,
+                first,
+            });
         }
         match stage {
             Stage::Before => too_long("no key cooled down".into()),
-            Stage::Resting { key, .. } => too_long(format!("{} cooled down and did not come back", named(&key))),
-            Stage::Back { key, rested } if served_again => {
-                Ok(Story { answered: self.answered, key: named(&key), rested })
+            Stage::Resting { key, .. } => {
+                too_long(format!("{} cooled down and did not come back", named(&key)))
             }
+            Stage::Back { key, rested } if served_again => Ok(Story {
+                answered: self.answered,
+                key: named(&key),
+                rested,
+            }),
             Stage::Back { key, .. } => too_long(format!("{} came back and answered no request", named(&key))),
         }
     }
@@ -219,11 +241,16 @@ async fn request(clients: SocketAddr, group: String, key: String, streamed: bool
         "messages": [{"role": "user", "content": "hello"}],
     });
     let path = format!("/g/{group}/v1/chat/completions");
-    let answer = http::post(clients, &path, &key, body.to_string()).await.map_err(|error| told(&error))?;
+    let answer = http::post(clients, &path, &key, body.to_string())
+        .await
+        .map_err(|error| told(&error))?;
     let body = String::from_utf8_lossy(&answer.body);
     if answer.status != StatusCode::OK {
         let error: Value = serde_json::from_str(&body).unwrap_or_default();
-        let message = error.pointer("/error/message").and_then(Value::as_str).unwrap_or("no message");
+        let message = error
+            .pointer("/error/message")
+            .and_then(Value::as_str)
+            .unwrap_or("no message");
         return Err(format!("{} from group {group}: {message}", answer.status));
     }
     if streamed && !body.trim_end().ends_with("data: [DONE]") {
@@ -234,7 +261,9 @@ async fn request(clients: SocketAddr, group: String, key: String, streamed: bool
 
 fn told(error: &HttpError) -> String {
     use std::error::Error;
-    let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+    let cause = error
+        .source()
+        .map_or_else(String::new, |cause| format!(": {cause}"));
     format!("{error}{cause}")
 }
 
@@ -243,7 +272,14 @@ mod tests {
     use super::*;
 
     fn row(state: &'static str, requests: u64) -> Row {
-        Row { group: "chat".into(), member: "a".into(), key: "k".into(), state, requests, ..Row::default() }
+        Row {
+            group: "chat".into(),
+            member: "a".into(),
+            key: "k".into(),
+            state,
+            requests,
+            ..Row::default()
+        }
     }
 
     #[test]
@@ -252,7 +288,10 @@ mod tests {
         assert!(stage.next(&[row("Healthy", 3)]).is_none());
         let stage = stage.next(&[row("CoolingDown", 3)]).unwrap();
         assert!(stage.next(&[row("CoolingDown", 4)]).is_none());
-        let other = Row { key: "other".into(), ..row("Healthy", 9) };
+        let other = Row {
+            key: "other".into(),
+            ..row("Healthy", 9)
+        };
         assert!(stage.next(&[other]).is_none(), "another key says nothing");
         let stage = stage.next(&[row("Healthy", 4)]).unwrap();
         assert!(!stage.served_again(&[row("Healthy", 4)]));
@@ -261,11 +300,28 @@ mod tests {
 
     #[test]
     fn what_did_not_happen_is_named() {
-        let conclude = |stage| Traffic::default().conclude(stage, false).err().unwrap().to_string();
-        assert_eq!(conclude(Stage::Before), "no key cooled down within 60 s (0 requests were sent)");
-        let resting = Stage::Resting { key: row("CoolingDown", 0), since: Instant::now() };
+        let conclude = |stage| {
+            Traffic::default()
+                .conclude(stage, false)
+                .err()
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(
+            conclude(Stage::Before),
+            "no key cooled down within 60 s (0 requests were sent)"
+        );
+        let resting = Stage::Resting {
+            key: row("CoolingDown", 0),
+            since: Instant::now(),
+        };
         assert!(conclude(resting).starts_with("key k of member a cooled down and did not come back"));
-        let failed = Traffic { sent: 9, failed: 2, failure: Some("503".into()), ..Traffic::default() };
+        let failed = Traffic {
+            sent: 9,
+            failed: 2,
+            failure: Some("503".into()),
+            ..Traffic::default()
+        };
         let error = failed.conclude(Stage::Before, false).err().unwrap().to_string();
         assert_eq!(error, "2 of 9 requests failed; the first: 503");
     }

@@ -56,7 +56,10 @@ pub(crate) struct Size {
 
 impl Default for Size {
     fn default() -> Self {
-        Self { columns: 120, rows: 40 }
+        Self {
+            columns: 120,
+            rows: 40,
+        }
     }
 }
 
@@ -65,20 +68,37 @@ impl Screen<io::Stdout> {
     pub(crate) fn of_process(aside: bool) -> Self {
         let out = io::stdout();
         if aside {
-            return Self { out, manner: Manner::Aside };
+            return Self {
+                out,
+                manner: Manner::Aside,
+            };
         }
         if !out.is_terminal() {
-            return Self { out, manner: Manner::Lines { last: None } };
+            return Self {
+                out,
+                manner: Manner::Lines { last: None },
+            };
         }
         let plain = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
         let style = if plain { Style::Plain } else { Style::Coloured };
-        Self { out, manner: Manner::Live(Block { style: Some(style), ..Block::default() }) }
+        Self {
+            out,
+            manner: Manner::Live(Block {
+                style: Some(style),
+                ..Block::default()
+            }),
+        }
     }
 
     /// How large it is now.
     pub(crate) fn size(&self) -> Size {
-        let size = rustix::termios::tcgetwinsize(&self.out).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
-        size.map_or_else(Size::default, |size| Size { columns: size.ws_col.into(), rows: size.ws_row.into() })
+        let size = rustix::termios::tcgetwinsize(&self.out)
+            .ok()
+            .filter(|size| size.ws_col > 0 && size.ws_row > 0);
+        size.map_or_else(Size::default, |size| Size {
+            columns: size.ws_col.into(),
+            rows: size.ws_row.into(),
+        })
     }
 }
 
@@ -123,7 +143,10 @@ impl<W: Write> Screen<W> {
             }
             Manner::Lines { last } => {
                 let lines = match last {
-                    None => table::lines(&view.rows, Style::Plain).into_iter().chain(concerns(&[], view, now)).collect(),
+                    None => table::lines(&view.rows, Style::Plain)
+                        .into_iter()
+                        .chain(concerns(&[], view, now))
+                        .collect(),
                     Some(last) => changes(last, view, now),
                 };
                 *last = Some(view.clone());
@@ -148,7 +171,10 @@ impl<W: Write> Screen<W> {
             // What a signal's key left on the line.
             Manner::Live(_) => self.out.write_all(b"\r\x1b[K")?,
             Manner::Lines { last: Some(view) } => {
-                let lines: String = table::lines(&view.rows, Style::Plain).iter().map(|line| format!("{line}\n")).collect();
+                let lines: String = table::lines(&view.rows, Style::Plain)
+                    .iter()
+                    .map(|line| format!("{line}\n"))
+                    .collect();
                 self.out.write_all(lines.as_bytes())?;
             }
             Manner::Lines { last: None } | Manner::Aside => {}
@@ -161,7 +187,11 @@ impl Block {
     /// Back to where the block begins, everything below wiped.
     fn erase(&mut self) -> String {
         let up = self.lines.len() + std::mem::take(&mut self.typed);
-        if up == 0 { String::new() } else { format!("\x1b[{up}A\r\x1b[J") }
+        if up == 0 {
+            String::new()
+        } else {
+            format!("\x1b[{up}A\r\x1b[J")
+        }
     }
 }
 
@@ -182,7 +212,10 @@ fn layout(view: &View, size: Size, style: Style) -> Vec<String> {
     let hidden = table.len() - shown;
     let mut lines: Vec<String> = table.iter().take(shown).map(|line| cut(line, width)).collect();
     if hidden > 0 {
-        lines.push(format!("and {hidden} more; s and Enter shows them all"));
+        lines.push(cut(
+            &format!("and {hidden} more; s and Enter shows them all"),
+            width,
+        ));
     }
     lines.extend(below);
     lines.truncate(height);
@@ -198,11 +231,26 @@ fn changes(last: &View, view: &View, now: Timestamp) -> Vec<String> {
         if before.is_some_and(|old| old.state == row.state && old.reason == row.reason) {
             continue;
         }
-        let left = row.left.map(|left| format!(", {} left", table::left(left))).unwrap_or_default();
-        let was = before.map_or_else(|| "new".into(), |old| format!("was {} ({})", old.state, old.reason));
-        lines.push(format!("{time} {}: {} ({}){left}; {was}", place(row), row.state, row.reason));
+        let left = row
+            .left
+            .map(|left| format!(", {} left", table::left(left)))
+            .unwrap_or_default();
+        let was = before.map_or_else(
+            || "new".into(),
+            |old| format!("was {} ({})", old.state, old.reason),
+        );
+        lines.push(format!(
+            "{time} {}: {} ({}){left}; {was}",
+            place(row),
+            row.state,
+            row.reason
+        ));
     }
-    for row in last.rows.iter().filter(|old| !view.rows.iter().any(|row| same_place(old, row))) {
+    for row in last
+        .rows
+        .iter()
+        .filter(|old| !view.rows.iter().any(|row| same_place(old, row)))
+    {
         lines.push(format!("{time} {}: gone", place(row)));
     }
     lines.extend(concerns(&last.concerns, view, now));
@@ -220,7 +268,11 @@ fn same_place(one: &Row, other: &Row) -> bool {
 
 fn place(row: &Row) -> String {
     let parts = [&row.group, &row.member, &row.key].map(String::as_str);
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The time of day, in UTC as in the statuses.

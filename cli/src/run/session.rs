@@ -98,7 +98,11 @@ impl Session {
             environment,
             status: args.status.clone(),
             client_key: ClientKey::of(&args.client_key),
-            files: Files { read: seen.clone(), found: seen, problems: Vec::new() },
+            files: Files {
+                read: seen.clone(),
+                found: seen,
+                problems: Vec::new(),
+            },
             world,
             clock,
             documents,
@@ -123,7 +127,12 @@ impl Session {
         feeds: Feeds,
         traffic: Option<Traffic>,
     ) -> anyhow::Result<()> {
-        let Feeds { mut answers, mut acknowledged, mut counts, mut signals } = feeds;
+        let Feeds {
+            mut answers,
+            mut acknowledged,
+            mut counts,
+            mut signals,
+        } = feeds;
         self.take_over(manifests);
         // What is greeted with can be used at once.
         let judged = acknowledged.wait_for(|told| told.hash.is_some() || told.last_error.is_some());
@@ -165,7 +174,12 @@ impl Session {
         let mut playing = JoinSet::new();
         if let Some(Traffic { clients, key }) = traffic {
             let groups = self.world.served().map(ResourceExt::name_any).collect();
-            playing.spawn(once::play(Script { clients, key, groups, rows: self.rows.subscribe() }));
+            playing.spawn(once::play(Script {
+                clients,
+                key,
+                groups,
+                rows: self.rows.subscribe(),
+            }));
         }
         playing
     }
@@ -176,12 +190,17 @@ impl Session {
             self.documents.send_replace(Some(document));
         }
         let wishes = self.world.wishes();
-        self.wishes.send_if_modified(|old| std::mem::replace(old, wishes.clone()) != wishes);
+        self.wishes
+            .send_if_modified(|old| std::mem::replace(old, wishes.clone()) != wishes);
         self.since = clock(now.wall);
     }
 
     fn greet(&mut self) -> anyhow::Result<()> {
-        let mut lines = vec![format!("keypool: {}: {}", manifests::listed(&self.paths), greeting::size(&self.world))];
+        let mut lines = vec![format!(
+            "keypool: {}: {}",
+            manifests::listed(&self.paths),
+            greeting::size(&self.world)
+        )];
         lines.extend(greeting::groups(&self.world, self.client_key));
         Ok(self.screen.say(&lines)?)
     }
@@ -201,7 +220,11 @@ impl Session {
                 self.take_over(manifests);
                 self.files.problems.clear();
                 let paths = manifests::listed(&self.paths);
-                let mut said = vec![format!("{} {paths}: taken over: {}", self.since, greeting::size(&self.world))];
+                let mut said = vec![format!(
+                    "{} {paths}: taken over: {}",
+                    self.since,
+                    greeting::size(&self.world)
+                )];
                 let after = greeting::groups(&self.world, self.client_key);
                 if after != before {
                     said.extend(after);
@@ -210,7 +233,10 @@ impl Session {
             }
             Err(problems) => {
                 self.files.problems = problems.0.iter().map(ToString::to_string).collect();
-                self.files.problems.push(format!("nothing of this is taken over; what was read at {} still serves", self.since));
+                self.files.problems.push(format!(
+                    "nothing of this is taken over; what was read at {} still serves",
+                    self.since
+                ));
             }
         }
         Ok(())
@@ -231,8 +257,16 @@ impl Session {
         concerns.extend(self.survey.concerns.iter().cloned());
         concerns.extend(self.write_status()?);
         if self.world.settled() {
-            let footer = format!("read at {} · generation {} · {HELP}", self.since, self.world.generation());
-            let view = View { rows: self.survey.rows.clone(), concerns, footer };
+            let footer = format!(
+                "read at {} · generation {} · {HELP}",
+                self.since,
+                self.world.generation()
+            );
+            let view = View {
+                rows: self.survey.rows.clone(),
+                concerns,
+                footer,
+            };
             let size = self.screen.size();
             self.screen.draw(&view, size, now.wall)?;
         }
@@ -241,7 +275,9 @@ impl Session {
 
     /// Writes the statuses where they are wanted, when they changed. Returns why that failed.
     fn write_status(&mut self) -> anyhow::Result<Option<String>> {
-        let Some(path) = self.status.clone() else { return Ok(None) };
+        let Some(path) = self.status.clone() else {
+            return Ok(None);
+        };
         let text = status::yaml(&self.survey)?;
         if text == self.written || !self.world.settled() {
             return Ok(None);
@@ -249,7 +285,10 @@ impl Session {
         if is_output(&path) {
             self.screen.print(&text)?;
         } else if let Err(error) = status::replace(&path, &text) {
-            return Ok(Some(format!("the status cannot be written to {}: {error}", path.display())));
+            return Ok(Some(format!(
+                "the status cannot be written to {}: {error}",
+                path.display()
+            )));
         }
         self.written = text;
         Ok(None)

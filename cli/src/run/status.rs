@@ -48,7 +48,11 @@ fn document<K: Resource<DynamicType = ()>, S: Serialize>(
     let shown = Shown {
         api_version: K::api_version(&()).into_owned(),
         kind: K::kind(&()).into_owned(),
-        metadata: Metadata { name: &meta.name, namespace: &meta.namespace, generation: meta.generation },
+        metadata: Metadata {
+            name: &meta.name,
+            namespace: &meta.namespace,
+            generation: meta.generation,
+        },
         status,
     };
     Ok(format!("---\n{}", serde_yaml::to_string(&shown)?))

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::world::Row;
 
-const TITLES: [&str; 8] = ["GROUP", "MEMBER", "KEY", "STATE", "REASON", "LEFT", "REQUESTS", "SHARE"];
+const TITLES: [&str; 8] = [
+    "GROUP", "MEMBER", "KEY", "STATE", "REASON", "LEFT", "REQUESTS", "SHARE",
+];
 const STATE: usize = 3;
 const BETWEEN: &str = "  ";
 
@@ -23,7 +25,12 @@ pub(crate) fn lines(rows: &[Row], style: Style) -> Vec<String> {
     let cells = cells(rows);
     let all = || std::iter::once(TITLES.map(str::to_owned)).chain(cells.iter().cloned());
     let widths: Vec<usize> = (0..TITLES.len())
-        .map(|column| all().map(|row| row[column].chars().count()).max().unwrap_or_default())
+        .map(|column| {
+            all()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or_default()
+        })
         .collect();
     all().map(|row| line(&row, &widths, style)).collect()
 }
@@ -48,8 +55,16 @@ fn cells(rows: &[Row]) -> Vec<[String; 8]> {
                 row.state.to_owned(),
                 row.reason.to_owned(),
                 row.left.map(left).unwrap_or_default(),
-                if row.key.is_empty() { String::new() } else { row.requests.to_string() },
-                if row.requests == 0 { String::new() } else { format!("{:.2}", row.requests as f64 / total as f64) },
+                if row.key.is_empty() {
+                    String::new()
+                } else {
+                    row.requests.to_string()
+                },
+                if row.requests == 0 {
+                    String::new()
+                } else {
+                    format!("{:.2}", row.requests as f64 / total as f64)
+                },
             ]
         })
         .collect()
@@ -98,7 +113,15 @@ mod tests {
             _ => "SecretNotFound",
         };
         let left = (state == "CoolingDown").then(|| Duration::from_millis(41_100));
-        Row { group: group.into(), member: member.into(), key: key.into(), state, reason, left, requests }
+        Row {
+            group: group.into(),
+            member: member.into(),
+            key: key.into(),
+            state,
+            reason,
+            left,
+            requests,
+        }
     }
 
     fn rows() -> Vec<Row> {
@@ -107,7 +130,11 @@ mod tests {
             row("chat", "openai", "team-b", "CoolingDown", 43),
             row("chat", "vllm", "anonymous", "Healthy", 57),
             row("embed", "openai", "team-a", "Missing", 0),
-            Row { key: String::new(), reason: "ProviderNotFound", ..row("embed", "gone", "", "Unresolved", 0) },
+            Row {
+                key: String::new(),
+                reason: "ProviderNotFound",
+                ..row("embed", "gone", "", "Unresolved", 0)
+            },
         ]
     }
 
@@ -129,7 +156,12 @@ mod tests {
         let coloured = lines(&rows(), Style::Coloured);
         let stripped: Vec<String> = coloured
             .iter()
-            .map(|line| line.replace("\x1b[32m", "").replace("\x1b[33m", "").replace("\x1b[31m", "").replace("\x1b[0m", ""))
+            .map(|line| {
+                line.replace("\x1b[32m", "")
+                    .replace("\x1b[33m", "")
+                    .replace("\x1b[31m", "")
+                    .replace("\x1b[0m", "")
+            })
             .collect();
         assert_eq!(stripped, plain);
         assert_ne!(coloured, plain);
@@ -137,7 +169,14 @@ mod tests {
 
     #[test]
     fn times_are_short() {
-        for (ms, want) in [(1, "1s"), (59_000, "59s"), (59_001, "1m00s"), (754_000, "12m34s"), (3_600_000, "1h00m"), (90_000_000, "25h00m")] {
+        for (ms, want) in [
+            (1, "1s"),
+            (59_000, "59s"),
+            (59_001, "1m00s"),
+            (754_000, "12m34s"),
+            (3_600_000, "1h00m"),
+            (90_000_000, "25h00m"),
+        ] {
             assert_eq!(left(Duration::from_millis(ms)), want, "{ms}");
         }
     }

@@ -119,12 +119,17 @@ impl World {
 
     /// What persons wish by annotation.
     pub(crate) fn wishes(&self) -> Vec<ClearCooldown> {
-        self.providers.values().filter_map(|provider| provider.wish.clone()).collect()
+        self.providers
+            .values()
+            .filter_map(|provider| provider.wish.clone())
+            .collect()
     }
 
     /// Generation of the document.
     pub(crate) fn generation(&self) -> u64 {
-        self.written.as_ref().map_or(0, |written| written.document.stamp.generation)
+        self.written
+            .as_ref()
+            .map_or(0, |written| written.document.stamp.generation)
     }
 
     /// Whether the proxy has judged a document: before, nothing can be said about anything.
@@ -140,7 +145,10 @@ impl World {
 
     /// The groups that are served.
     pub(crate) fn served(&self) -> impl Iterator<Item = &LoadBalanceGroup> {
-        self.groups.values().filter(|group| group.content.is_some()).map(|group| &group.resource)
+        self.groups
+            .values()
+            .filter(|group| group.content.is_some())
+            .map(|group| &group.resource)
     }
 
     /// Providers, groups and keys of the manifests.

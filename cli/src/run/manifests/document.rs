@@ -65,16 +65,38 @@ fn objects_in(value: Value, namespace: &str) -> Vec<Result<Object, Wrong>> {
         return Vec::new();
     }
     if text(&value, "/kind") == "List" {
-        let items = value.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-        return items.into_iter().flat_map(|item| objects_in(item, namespace)).collect();
+        let items = value
+            .get("items")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        return items
+            .into_iter()
+            .flat_map(|item| objects_in(item, namespace))
+            .collect();
     }
     let name = text(&value, "/metadata/name");
     let kind = text(&value, "/kind").to_owned();
     let object = format!("{kind} {name}");
-    let object = if kind.is_empty() { "a document".to_owned() } else { object.trim_end().to_owned() };
-    let wrongs = |all: Vec<String>| all.into_iter().map(|what| Err(Wrong { object: object.clone(), what })).collect();
+    let object = if kind.is_empty() {
+        "a document".to_owned()
+    } else {
+        object.trim_end().to_owned()
+    };
+    let wrongs = |all: Vec<String>| {
+        all.into_iter()
+            .map(|what| {
+                Err(Wrong {
+                    object: object.clone(),
+                    what,
+                })
+            })
+            .collect()
+    };
     if !value.is_object() || kind.is_empty() {
-        return wrongs(vec!["has no kind; begin it with apiVersion, kind and metadata.name".into()]);
+        return wrongs(vec![
+            "has no kind; begin it with apiVersion, kind and metadata.name".into(),
+        ]);
     }
     match decode(value, &kind, namespace) {
         Ok(Some(object)) => vec![Ok(object)],
@@ -113,7 +135,8 @@ fn decode(value: Value, kind: &str, namespace: &str) -> Result<Option<Object>, V
             values::check_secret(&value)?;
             // The decoder's words may quote a value.
             let decoded = serde_json::from_value(value);
-            let secret = decoded.map_err(|_| vec!["is not of the shape of a Secret; look at its fields".to_owned()])?;
+            let secret = decoded
+                .map_err(|_| vec!["is not of the shape of a Secret; look at its fields".to_owned()])?;
             Ok(Some(Object::Secret(placed(secret, namespace))))
         }
         "ConfigMap" if group.is_empty() => {
@@ -121,10 +144,13 @@ fn decode(value: Value, kind: &str, namespace: &str) -> Result<Option<Object>, V
             check_metadata(&value)?;
             values::check_config_map(&value)?;
             let decoded = serde_json::from_value(value);
-            let map = decoded.map_err(|error| vec![format!("is not of the shape of a ConfigMap: {error}")])?;
+            let map =
+                decoded.map_err(|error| vec![format!("is not of the shape of a ConfigMap: {error}")])?;
             Ok(Some(Object::ConfigMap(placed(map, namespace))))
         }
-        _ if group == GROUP => Err(vec![format!("is not a kind of {GROUP}; write ModelProvider or LoadBalanceGroup")]),
+        _ if group == GROUP => Err(vec![format!(
+            "is not a kind of {GROUP}; write ModelProvider or LoadBalanceGroup"
+        )]),
         _ => Ok(None),
     }
 }
@@ -132,7 +158,10 @@ fn decode(value: Value, kind: &str, namespace: &str) -> Result<Option<Object>, V
 /// The schema of `spec`, as the definition has it.
 fn spec_schema(definition: &impl serde::Serialize) -> Value {
     let definition = serde_json::to_value(definition).unwrap_or_default();
-    definition.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec").cloned().unwrap_or_default()
+    definition
+        .pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec")
+        .cloned()
+        .unwrap_or_default()
 }
 
 fn custom<K>(mut value: Value, schema: &Value, namespace: &str) -> Result<Box<K>, Vec<String>>
@@ -142,7 +171,9 @@ where
     check_metadata(&value)?;
     for field in value.as_object().into_iter().flat_map(|object| object.keys()) {
         if !["apiVersion", "kind", "metadata", "spec", "status"].contains(&field.as_str()) {
-            return Err(vec![format!("{field} is not a field; did you mean to write it under spec?")]);
+            return Err(vec![format!(
+                "{field} is not a field; did you mean to write it under spec?"
+            )]);
         }
     }
     if let Some(object) = value.as_object_mut() {
@@ -163,7 +194,7 @@ where
 
 fn check_metadata(value: &Value) -> Result<(), Vec<String>> {
     let name = value.pointer("/metadata/name");
-    if !name.is_some_and(|name| name.as_str().is_some_and(|name| !name.is_empty())) {
+    if name.and_then(Value::as_str).is_none_or(str::is_empty) {
         return Err(vec![match name {
             None | Some(Value::Null | Value::String(_)) => "metadata.name is missing; add it".into(),
             Some(other) => format!("metadata.name is {}; put it in quotes", schema::word(other)),
@@ -171,9 +202,18 @@ fn check_metadata(value: &Value) -> Result<(), Vec<String>> {
     }
     let mut wrong = Vec::new();
     for field in ["labels", "annotations"] {
-        let entries = value.pointer(&format!("/metadata/{field}")).and_then(Value::as_object);
-        for (key, value) in entries.into_iter().flatten().filter(|(_, value)| !value.is_string()) {
-            wrong.push(format!("metadata.{field}[{key}] is {}; put it in quotes", schema::word(value)));
+        let entries = value
+            .pointer(&format!("/metadata/{field}"))
+            .and_then(Value::as_object);
+        for (key, value) in entries
+            .into_iter()
+            .flatten()
+            .filter(|(_, value)| !value.is_string())
+        {
+            wrong.push(format!(
+                "metadata.{field}[{key}] is {}; put it in quotes",
+                schema::word(value)
+            ));
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
@@ -183,7 +223,10 @@ fn check_metadata(value: &Value) -> Result<(), Vec<String>> {
 fn placed<K: Resource>(mut object: K, namespace: &str) -> Box<K> {
     let meta = object.meta_mut();
     let namespace = meta.namespace.get_or_insert_with(|| namespace.into()).clone();
-    meta.uid = Some(format!("local.{namespace}.{}", meta.name.as_deref().unwrap_or_default()));
+    meta.uid = Some(format!(
+        "local.{namespace}.{}",
+        meta.name.as_deref().unwrap_or_default()
+    ));
     Box::new(object)
 }
 

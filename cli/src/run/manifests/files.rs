@@ -15,7 +15,10 @@ pub(super) fn manifests(paths: &[PathBuf], problems: &mut Vec<Problem>) -> Vec<P
     for path in paths {
         match meant(path) {
             Ok(found) => files.extend(found),
-            Err(source) => problems.push(Problem::Read { path: path.clone(), source }),
+            Err(source) => problems.push(Problem::Read {
+                path: path.clone(),
+                source,
+            }),
         }
     }
     let mut once = Vec::new();
@@ -37,7 +40,9 @@ fn meant(path: &Path) -> io::Result<Vec<PathBuf>> {
         let path = entry?.path();
         let ending = path.extension().and_then(|ending| ending.to_str());
         // Editors keep their own files beside: `.group.yaml.swp`, `.#group.yaml`.
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if ending.is_some_and(|ending| ENDINGS.contains(&ending)) && !hidden && path.is_file() {
             files.push(path);
         }
@@ -58,10 +63,20 @@ impl Seen {
     pub(crate) fn look(paths: &[PathBuf]) -> Self {
         let stamp = |path: PathBuf| {
             let stamp = fs::metadata(&path).ok();
-            let stamp = stamp.map(|file| (file.dev(), file.ino(), file.size(), file.mtime(), file.mtime_nsec()));
+            let stamp = stamp.map(|file| {
+                (
+                    file.dev(),
+                    file.ino(),
+                    file.size(),
+                    file.mtime(),
+                    file.mtime_nsec(),
+                )
+            });
             (path, stamp)
         };
-        let files = paths.iter().flat_map(|path| meant(path).unwrap_or_else(|_| vec![path.clone()]));
+        let files = paths
+            .iter()
+            .flat_map(|path| meant(path).unwrap_or_else(|_| vec![path.clone()]));
         Self(files.map(stamp).collect())
     }
 }
@@ -71,22 +86,44 @@ mod tests {
     use super::*;
 
     fn names(files: &[PathBuf]) -> Vec<String> {
-        files.iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect()
+        files
+            .iter()
+            .map(|file| file.file_name().unwrap().to_string_lossy().into_owned())
+            .collect()
     }
 
     #[test]
     fn manifests_of_a_directory_are_read_in_order_and_others_are_not() {
         let directory = tempfile::tempdir().unwrap();
-        for name in ["b.yaml", "a.yml", "c.json", "README.md", ".a.yaml.swp", ".#a.yaml", "d.yaml~"] {
+        for name in [
+            "b.yaml",
+            "a.yml",
+            "c.json",
+            "README.md",
+            ".a.yaml.swp",
+            ".#a.yaml",
+            "d.yaml~",
+        ] {
             fs::write(directory.path().join(name), "").unwrap();
         }
         fs::create_dir(directory.path().join("e.yaml")).unwrap();
-        let paths = [directory.path().to_owned(), directory.path().join("b.yaml"), directory.path().join("README.md")];
+        let paths = [
+            directory.path().to_owned(),
+            directory.path().join("b.yaml"),
+            directory.path().join("README.md"),
+        ];
         let mut problems = Vec::new();
-        assert_eq!(names(&manifests(&paths, &mut problems)), ["a.yml", "b.yaml", "c.json", "README.md"]);
+        assert_eq!(
+            names(&manifests(&paths, &mut problems)),
+            ["a.yml", "b.yaml", "c.json", "README.md"]
+        );
         assert!(problems.is_empty());
         manifests(&[directory.path().join("gone")], &mut problems);
-        assert!(problems[0].to_string().ends_with("gone: is not there"), "{}", problems[0]);
+        assert!(
+            problems[0].to_string().ends_with("gone: is not there"),
+            "{}",
+            problems[0]
+        );
     }
 
     #[test]

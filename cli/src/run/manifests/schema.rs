@@ -41,18 +41,17 @@ fn walk(schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
     let mut wrong = |wanted: &str| found.push(format!("{path} is {}; write {wanted}", word(value)));
     let int_or_text = schema["x-kubernetes-int-or-string"] == Value::Bool(true);
     match (schema["type"].as_str(), value) {
-        _ if int_or_text => {
-            if !value.is_string() && !value.is_i64() {
-                wrong("text or a whole number");
-            }
-        }
+        _ if int_or_text && (value.is_string() || value.is_i64()) => {}
+        _ if int_or_text => wrong("text or a whole number"),
         (Some("object"), Value::Object(_)) => object(schema, value, path, found),
         (Some("object"), _) => wrong("a mapping"),
         (Some("array"), Value::Array(items)) => array(schema, items, path, found),
         (Some("array"), _) => wrong("a list"),
         (Some("string"), Value::String(text)) => string(schema, text, path, found),
         (Some("string"), _) => wrong("text, in quotes if need be"),
-        (Some("integer"), Value::Number(number)) if number.is_i64() => integer(schema, number.as_i64(), path, found),
+        (Some("integer"), Value::Number(number)) if number.is_i64() => {
+            integer(schema, number.as_i64(), path, found)
+        }
         (Some("integer"), _) => wrong("a whole number"),
         (Some("boolean"), Value::Bool(_)) => {}
         (Some("boolean"), _) => wrong("true or false"),
@@ -62,18 +61,31 @@ fn walk(schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
 
 fn object(schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
     let known = schema["properties"].as_object();
-    let others = schema.get("additionalProperties").filter(|others| others.is_object());
+    let others = schema
+        .get("additionalProperties")
+        .filter(|others| others.is_object());
     for (name, value) in value.as_object().into_iter().flatten() {
         let place = format!("{path}.{name}");
         match (known.and_then(|known| known.get(name)), others) {
             (Some(schema), _) | (None, Some(schema)) => walk(schema, value, &place, found),
             (None, None) => {
-                let names: Vec<&str> = known.into_iter().flat_map(|known| known.keys().map(String::as_str)).collect();
-                found.push(format!("{place} is not a field; {path} knows {}", names.join(", ")));
+                let names: Vec<&str> = known
+                    .into_iter()
+                    .flat_map(|known| known.keys().map(String::as_str))
+                    .collect();
+                found.push(format!(
+                    "{place} is not a field; {path} knows {}",
+                    names.join(", ")
+                ));
             }
         }
     }
-    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    for name in schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+    {
         if value.get(name).is_none() {
             found.push(format!("{path}.{name} is missing; add it"));
         }
@@ -82,7 +94,14 @@ fn object(schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
 
 fn array(schema: &Value, items: &[Value], path: &str, found: &mut Vec<String>) {
     let count = i64::try_from(items.len()).unwrap_or(i64::MAX);
-    bounds(&schema["minItems"], &schema["maxItems"], count, path, "entries", found);
+    bounds(
+        &schema["minItems"],
+        &schema["maxItems"],
+        count,
+        path,
+        "entries",
+        found,
+    );
     for (index, item) in items.iter().enumerate() {
         let name = item.get("name").and_then(Value::as_str);
         let place = name.map_or_else(|| format!("{path}[{index}]"), |name| format!("{path}[{name}]"));
@@ -94,18 +113,39 @@ fn string(schema: &Value, text: &str, path: &str, found: &mut Vec<String>) {
     if let Some(words) = schema["enum"].as_array() {
         let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
         if !words.contains(&text) {
-            found.push(format!("{path} is none of the words that it may be; write {}", words.join(" or ")));
+            found.push(format!(
+                "{path} is none of the words that it may be; write {}",
+                words.join(" or ")
+            ));
         }
     }
     let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
-    bounds(&schema["minLength"], &schema["maxLength"], length, path, "characters", found);
+    bounds(
+        &schema["minLength"],
+        &schema["maxLength"],
+        length,
+        path,
+        "characters",
+        found,
+    );
 }
 
 fn integer(schema: &Value, number: Option<i64>, path: &str, found: &mut Vec<String>) {
     let number = number.unwrap_or(i64::MAX);
     // The generator writes bounds of numbers as numbers with a fraction.
-    let whole = |bound: &Value| bound.as_f64().map_or(Value::Null, |bound| Value::from(bound as i64));
-    bounds(&whole(&schema["minimum"]), &whole(&schema["maximum"]), number, path, "", found);
+    let whole = |bound: &Value| {
+        bound
+            .as_f64()
+            .map_or(Value::Null, |bound| Value::from(bound as i64))
+    };
+    bounds(
+        &whole(&schema["minimum"]),
+        &whole(&schema["maximum"]),
+        number,
+        path,
+        "",
+        found,
+    );
 }
 
 fn bounds(min: &Value, max: &Value, is: i64, path: &str, of: &str, found: &mut Vec<String>) {
@@ -118,6 +158,10 @@ fn bounds(min: &Value, max: &Value, is: i64, path: &str, of: &str, found: &mut V
         (Some(min), None) => format!("at least {min}"),
         (None, max) => format!("at most {}", max.unwrap_or_default()),
     };
-    let has = if of.is_empty() { format!("is {is}; write") } else { format!("has {is} {of}; write") };
+    let has = if of.is_empty() {
+        format!("is {is}; write")
+    } else {
+        format!("has {is} {of}; write")
+    };
     found.push(format!("{path} {has} {wanted}"));
 }

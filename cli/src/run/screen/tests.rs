@@ -3,7 +3,15 @@ use std::time::Duration;
 
 fn row(key: &str, state: &'static str, reason: &'static str) -> Row {
     let left = (state == "CoolingDown").then(|| Duration::from_secs(17));
-    Row { group: "chat".into(), member: "a".into(), key: key.into(), state, reason, left, requests: 4 }
+    Row {
+        group: "chat".into(),
+        member: "a".into(),
+        key: key.into(),
+        state,
+        reason,
+        left,
+        requests: 4,
+    }
 }
 
 fn view(rows: &[Row], concerns: &[&str]) -> View {
@@ -19,11 +27,17 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn lines() -> Screen<Vec<u8>> {
-    Screen { out: Vec::new(), manner: Manner::Lines { last: None } }
+    Screen {
+        out: Vec::new(),
+        manner: Manner::Lines { last: None },
+    }
 }
 
 fn live() -> Screen<Vec<u8>> {
-    Screen { out: Vec::new(), manner: Manner::Live(Block::default()) }
+    Screen {
+        out: Vec::new(),
+        manner: Manner::Live(Block::default()),
+    }
 }
 
 fn text(screen: &Screen<Vec<u8>>) -> String {
@@ -70,10 +84,22 @@ fn terminal(bytes: &[u8]) -> Vec<String> {
 fn without_a_terminal_transitions_are_lines() {
     let mut screen = lines();
     let size = Size::default();
-    screen.draw(&view(&[row("k", "Healthy", "Proven")], &["mend it"]), size, at(0)).unwrap();
-    screen.draw(&view(&[row("k", "Healthy", "Proven")], &["mend it"]), size, at(1)).unwrap();
-    screen.draw(&view(&[row("k", "CoolingDown", "RateLimited")], &[]), size, at(2)).unwrap();
-    screen.draw(&view(&[row("l", "Unknown", "NotUsedYet")], &["again"]), size, at(3)).unwrap();
+    screen
+        .draw(&view(&[row("k", "Healthy", "Proven")], &["mend it"]), size, at(0))
+        .unwrap();
+    screen
+        .draw(&view(&[row("k", "Healthy", "Proven")], &["mend it"]), size, at(1))
+        .unwrap();
+    screen
+        .draw(&view(&[row("k", "CoolingDown", "RateLimited")], &[]), size, at(2))
+        .unwrap();
+    screen
+        .draw(
+            &view(&[row("l", "Unknown", "NotUsedYet")], &["again"]),
+            size,
+            at(3),
+        )
+        .unwrap();
     insta::assert_snapshot!(text(&screen), @r"
     GROUP  MEMBER  KEY  STATE    REASON  LEFT  REQUESTS  SHARE
     chat   a       k    Healthy  Proven        4         1.00
@@ -88,17 +114,26 @@ fn without_a_terminal_transitions_are_lines() {
 #[test]
 fn on_a_terminal_the_block_stays_in_its_place() {
     let mut screen = live();
-    let size = Size { columns: 60, rows: 20 };
+    let size = Size {
+        columns: 60,
+        rows: 20,
+    };
     screen.say(&["hello".into()]).unwrap();
-    screen.draw(&view(&[row("k", "Healthy", "Proven")], &["a", "b"]), size, at(0)).unwrap();
-    screen.draw(&view(&[row("k", "CoolingDown", "RateLimited")], &[]), size, at(1)).unwrap();
+    screen
+        .draw(&view(&[row("k", "Healthy", "Proven")], &["a", "b"]), size, at(0))
+        .unwrap();
+    screen
+        .draw(&view(&[row("k", "CoolingDown", "RateLimited")], &[]), size, at(1))
+        .unwrap();
     screen.say(&["more".into()]).unwrap();
     // The person types s and Enter.
     screen.out.extend_from_slice(b"s\n");
     screen.typed();
     screen.print("status: yes\n").unwrap();
     let before = screen.out.len();
-    screen.draw(&view(&[row("k", "CoolingDown", "RateLimited")], &[]), size, at(1)).unwrap();
+    screen
+        .draw(&view(&[row("k", "CoolingDown", "RateLimited")], &[]), size, at(1))
+        .unwrap();
     assert_eq!(screen.out.len(), before, "nothing changed, nothing is written");
     assert_eq!(
         terminal(&screen.out),
@@ -116,14 +151,38 @@ fn on_a_terminal_the_block_stays_in_its_place() {
 
 #[test]
 fn the_block_is_never_larger_than_the_terminal() {
-    let rows: Vec<Row> = (0..50).map(|number| row(&format!("key-{number}"), "Healthy", "Proven")).collect();
-    for size in [Size { columns: 30, rows: 10 }, Size { columns: 1, rows: 1 }, Size { columns: 200, rows: 200 }] {
+    let rows: Vec<Row> = (0..50)
+        .map(|number| row(&format!("key-{number}"), "Healthy", "Proven"))
+        .collect();
+    for size in [
+        Size {
+            columns: 30,
+            rows: 10,
+        },
+        Size { columns: 1, rows: 1 },
+        Size {
+            columns: 200,
+            rows: 200,
+        },
+    ] {
         let view = view(&rows, &["a concern that is longer than thirty characters"]);
         let lines = layout(&view, size, Style::Plain);
         assert!(lines.len() < size.rows.max(4), "{size:?}: {lines:?}");
-        assert!(lines.iter().all(|line| line.chars().count() <= size.columns.max(20)), "{size:?}: {lines:?}");
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.chars().count() <= size.columns.max(20)),
+            "{size:?}: {lines:?}"
+        );
     }
-    let lines = layout(&view(&rows, &[]), Size { columns: 80, rows: 10 }, Style::Plain);
+    let lines = layout(
+        &view(&rows, &[]),
+        Size {
+            columns: 80,
+            rows: 10,
+        },
+        Style::Plain,
+    );
     assert_eq!(lines[7], "and 44 more; s and Enter shows them all");
     assert_eq!(lines.len(), 9);
 }

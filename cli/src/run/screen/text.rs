@@ -66,7 +66,10 @@ mod tests {
 
     #[test]
     fn texts_break_at_spaces() {
-        assert_eq!(wrap("! ", "one two three four", 10), ["! one two", "  three", "  four"]);
+        assert_eq!(
+            wrap("! ", "one two three four", 10),
+            ["! one two", "  three", "  four"]
+        );
         assert_eq!(wrap("! ", "unbreakable-word x", 8), ["! unbrea", "  x"]);
         assert_eq!(wrap("! ", "", 8), ["! "]);
     }

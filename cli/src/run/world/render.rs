@@ -10,10 +10,10 @@ use keypool_contract::{Document, Encoded};
 use keypool_crds::v1alpha1::shared::PAUSED;
 use keypool_crds::v1alpha1::{LoadBalanceGroup, ModelProvider, Reason};
 use keypool_operator::conditions::Check;
+use keypool_operator::controller::load_balance_group::ValidatedGroup;
 use keypool_operator::controller::load_balance_group::build::{self, Inputs};
 use keypool_operator::controller::load_balance_group::status::{Applied, Desired};
 use keypool_operator::controller::load_balance_group::validate::{self as group_validate, Providers};
-use keypool_operator::controller::load_balance_group::ValidatedGroup;
 use keypool_operator::controller::model_provider::validate::{self as provider_validate, Surroundings};
 use keypool_operator::controller::model_provider::{ValidatedProvider, wish};
 use keypool_operator::install::ObjectId;
@@ -29,7 +29,12 @@ use crate::run::manifests::Manifests;
 impl World {
     /// Takes over manifests. Returns the document when it is another one than before.
     pub(crate) fn load(&mut self, manifests: Manifests, now: Moment) -> Option<Encoded> {
-        let Manifests { providers, groups, secrets, config_maps } = manifests;
+        let Manifests {
+            providers,
+            groups,
+            secrets,
+            config_maps,
+        } = manifests;
         let mut fetched = Fetched::default();
         for secret in secrets {
             let reference = Reference::secret(&secret.namespace().unwrap_or_default(), &secret.name_any());
@@ -72,8 +77,15 @@ impl World {
         let old = before.as_ref().map(|before| &before.resource);
         resource.metadata.generation = Some(generation(old.map(|old| (old, old.spec == resource.spec))));
         resource.status = old.and_then(|old| old.status.clone());
-        let identity = self.identity.for_namespace(&resource.namespace().unwrap_or_default());
-        let around = Surroundings { fetched, install: &self.install, identity: &identity, now };
+        let identity = self
+            .identity
+            .for_namespace(&resource.namespace().unwrap_or_default());
+        let around = Surroundings {
+            fetched,
+            install: &self.install,
+            identity: &identity,
+            now,
+        };
         Provider {
             judged: provider_validate::validate(&resource, &around),
             wish: wish::clear_cooldown(&resource).or_else(|| before.and_then(|before| before.wish)),
@@ -93,16 +105,30 @@ impl World {
         resource.status = old.and_then(|old| old.status.clone());
         let namespace = resource.namespace().unwrap_or_default();
         let of_namespace = self.providers.iter().filter(|(id, _)| id.namespace == namespace);
-        let named = |name: &str| resource.spec.members.iter().any(|member| member.provider_ref.name == name);
+        let named = |name: &str| {
+            resource
+                .spec
+                .members
+                .iter()
+                .any(|member| member.provider_ref.name == name)
+        };
         let providers: Providers = of_namespace
             .filter(|(id, _)| named(&id.name))
             .map(|(id, provider)| (id.name.clone(), provider.judged.clone()))
             .collect();
         let identity = self.identity.for_namespace(&namespace);
-        let around = Surroundings { fetched, install: &self.install, identity: &identity, now };
+        let around = Surroundings {
+            fetched,
+            install: &self.install,
+            identity: &identity,
+            now,
+        };
         let judged = group_validate::validate(&resource, providers, &around);
         let (kept, applied) = before.map_or((None, None), |before| (before.content, before.applied));
-        let paused = resource.annotations().get(PAUSED).is_some_and(|paused| paused == "true");
+        let paused = resource
+            .annotations()
+            .get(PAUSED)
+            .is_some_and(|paused| paused == "true");
         let (content, refused) = match &judged {
             Ok(validated) if !paused => match self.content(validated) {
                 Ok(content) => (Some(content), None),
@@ -110,7 +136,13 @@ impl World {
             },
             Ok(_) | Err(_) => (kept, None),
         };
-        Group { resource, judged, refused, content, applied }
+        Group {
+            resource,
+            judged,
+            refused,
+            content,
+            applied,
+        }
     }
 
     /// What a fleet of this group alone would run.
@@ -133,22 +165,47 @@ impl World {
 
     /// One document of what all groups need. Equal content is the same document.
     fn write(&mut self, now: Moment) -> Option<Encoded> {
-        let mut content = Content { salt: self.material.salt.clone(), providers: BTreeMap::new(), groups: Vec::new() };
+        let mut content = Content {
+            salt: self.material.salt.clone(),
+            providers: BTreeMap::new(),
+            groups: Vec::new(),
+        };
         for of_group in self.groups.values().filter_map(|group| group.content.as_ref()) {
             content.providers.extend(of_group.providers.clone());
             content.groups.extend(of_group.groups.iter().cloned());
         }
         // A group that was judged just now knows its providers better than one that keeps its last good content.
-        for of_group in self.groups.values().filter(|group| group.judged.is_ok() && group.refused.is_none()) {
-            content.providers.extend(of_group.content.iter().flat_map(|content| content.providers.clone()));
+        for of_group in self
+            .groups
+            .values()
+            .filter(|group| group.judged.is_ok() && group.refused.is_none())
+        {
+            content.providers.extend(
+                of_group
+                    .content
+                    .iter()
+                    .flat_map(|content| content.providers.clone()),
+            );
         }
         let mut encoded = None;
-        if self.written.as_ref().is_none_or(|written| written.document.content != content) {
-            let document = Document::new(self.material.lineage.clone(), self.generation().saturating_add(1), content);
+        if self
+            .written
+            .as_ref()
+            .is_none_or(|written| written.document.content != content)
+        {
+            let document = Document::new(
+                self.material.lineage.clone(),
+                self.generation().saturating_add(1),
+                content,
+            );
             match Encoded::write(&document) {
                 Ok(bytes) => {
                     let (scope, hash) = (DocumentScope::of(&document), bytes.hash().clone());
-                    self.written = Some(Written { document, hash, scope });
+                    self.written = Some(Written {
+                        document,
+                        hash,
+                        scope,
+                    });
                     encoded = Some(bytes);
                 }
                 Err(error) => {
@@ -157,7 +214,9 @@ impl World {
                         error.code, error.path
                     );
                     let refused = Check::no(Reason::ConfigTooLarge, message);
-                    self.groups.values_mut().for_each(|group| group.refused = Some(refused.clone()));
+                    self.groups
+                        .values_mut()
+                        .for_each(|group| group.refused = Some(refused.clone()));
                     return None;
                 }
             }
@@ -170,21 +229,48 @@ impl World {
         let Some(written) = &self.written else { return };
         let stamp = &written.document.stamp;
         for group in self.groups.values_mut() {
-            let served = group.content.iter().flat_map(|content| &content.groups).map(|group| group.spec_generation).next();
+            let served = group
+                .content
+                .iter()
+                .flat_map(|content| &content.groups)
+                .map(|group| group.spec_generation)
+                .next();
             let Some(served) = served else { continue };
             let same_spec = group.applied.take().filter(|(spec, _)| *spec == served);
-            let (spec_since, spec_written) = same_spec.map_or((stamp.generation, now.monotonic), |(_, before)| {
-                (before.desired.spec_since, before.spec_written)
-            });
-            let desired = Desired { stamp: stamp.clone(), hash: written.hash.clone(), spec_since };
-            group.applied = Some((served, Applied { desired, spec_written, conflicts: Vec::new() }));
+            let (spec_since, spec_written) = same_spec
+                .map_or((stamp.generation, now.monotonic), |(_, before)| {
+                    (before.desired.spec_since, before.spec_written)
+                });
+            let desired = Desired {
+                stamp: stamp.clone(),
+                hash: written.hash.clone(),
+                spec_since,
+            };
+            group.applied = Some((
+                served,
+                Applied {
+                    desired,
+                    spec_written,
+                    conflicts: Vec::new(),
+                },
+            ));
         }
     }
 
     /// Forgets what was learned about values that are gone.
     fn forget(&mut self) {
-        let named = |provider: &Provider| provider.judged.as_ref().ok().and_then(ValidatedProvider::fingerprints);
-        let values = self.providers.iter().map(|(id, provider)| (id.uid.clone(), named(provider))).collect();
+        let named = |provider: &Provider| {
+            provider
+                .judged
+                .as_ref()
+                .ok()
+                .and_then(ValidatedProvider::fingerprints)
+        };
+        let values = self
+            .providers
+            .iter()
+            .map(|(id, provider)| (id.uid.clone(), named(provider)))
+            .collect();
         self.ledger.keep(&values);
     }
 }

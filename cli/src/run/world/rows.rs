@@ -47,7 +47,9 @@ pub(super) fn of_group(
         }
     };
     let members = validated.members.iter();
-    members.flat_map(|member| of_member(validated, member, standing, ledger, now)).collect()
+    members
+        .flat_map(|member| of_member(validated, member, standing, ledger, now))
+        .collect()
 }
 
 fn of_member(
@@ -57,7 +59,11 @@ fn of_member(
     ledger: &Ledger,
     now: Monotonic,
 ) -> Vec<Row> {
-    let base = Row { group: group.id.name.clone(), member: member.name.clone(), ..Row::default() };
+    let base = Row {
+        group: group.id.name.clone(),
+        member: member.name.clone(),
+        ..Row::default()
+    };
     let served = match group.provider_of(member) {
         MemberProvider::Served(provider) => standing.get(&provider.id).map(|health| (provider, health)),
         _ => None,
@@ -65,12 +71,21 @@ fn of_member(
     let Some((provider, health)) = served else {
         let states = member_states(group, &BTreeMap::new());
         let state = states.into_iter().find(|state| state.name == member.name);
-        let (state, reason) = state.map_or(("", ""), |member| (member.state.as_str(), member.reason.as_str()));
-        return vec![Row { state, reason, ..base }];
+        let (state, reason) =
+            state.map_or(("", ""), |member| (member.state.as_str(), member.reason.as_str()));
+        return vec![Row {
+            state,
+            reason,
+            ..base
+        }];
     };
     let keys = health.keys.iter().filter(|key| key.serves(&member.model));
     keys.map(|key| {
-        let of_model = key.models.iter().find(|model| model.name == member.model).filter(|_| key.state.usable());
+        let of_model = key
+            .models
+            .iter()
+            .find(|model| model.name == member.model)
+            .filter(|_| key.state.usable());
         let (state, reason) = of_model.map_or((key.state, key.reason), |model| (model.state, model.reason));
         Row {
             key: key.name.clone(),
@@ -103,7 +118,13 @@ fn left(
         .filter_map(|other| other.value.fingerprint())
         .collect();
     let standing = ledger.standing(&provider.id.uid, key.fingerprint.as_deref()?, &mates, now);
-    let of_member = standing.holds.iter().filter(|hold| hold.model.as_ref().is_none_or(|model| *model == member.model));
-    let until = of_member.filter(|hold| hold.held != Held::Invalid).filter_map(|hold| hold.until).max()?;
+    let of_member = standing
+        .holds
+        .iter()
+        .filter(|hold| hold.model.as_ref().is_none_or(|model| *model == member.model));
+    let until = of_member
+        .filter(|hold| hold.held != Held::Invalid)
+        .filter_map(|hold| hold.until)
+        .max()?;
     Some(Duration::from_millis(now.until_ms(until)))
 }

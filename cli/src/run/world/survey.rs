@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use keypool_crds::v1alpha1::{ConditionStatus, ConditionType, LoadBalanceGroup, ModelProvider, Reason};
 use keypool_operator::conditions::Check;
 use keypool_operator::controller::load_balance_group::ValidatedGroup;
-use keypool_operator::controller::load_balance_group::status::{self as group_status, Fleet, PodExchange, PodView};
+use keypool_operator::controller::load_balance_group::status::{
+    self as group_status, Fleet, PodExchange, PodView,
+};
 use keypool_operator::controller::model_provider::health::health;
 use keypool_operator::controller::model_provider::{
     ProviderHealth, ProviderUse, Reporters, ValidatedProvider, Value, status as provider_status,
 };
 use keypool_operator::install::ObjectId;
 use keypool_operator::moment::Moment;
-use keypool_operator::reference::{Cause, Kind};
+use keypool_operator::reference::{Cause, Refusal};
 
 use super::{Row, World, rows};
 use crate::run::manifests::variable;
@@ -50,7 +52,13 @@ impl World {
             let used = self.used(id);
             let judged = provider.judged.as_ref();
             let health = judged.ok().map(|validated| {
-                health(validated, &used, &self.ledger, provider.resource.status.as_ref(), now)
+                health(
+                    validated,
+                    &used,
+                    &self.ledger,
+                    provider.resource.status.as_ref(),
+                    now,
+                )
             });
             let observed = provider_status::Observed {
                 provider: &provider.resource,
@@ -72,9 +80,17 @@ impl World {
         }
         self.survey_groups(&standing, now);
         Survey {
-            rows: self.groups.values().flat_map(|group| rows::of_group(group, &standing, &self.ledger, now.monotonic)).collect(),
+            rows: self
+                .groups
+                .values()
+                .flat_map(|group| rows::of_group(group, &standing, &self.ledger, now.monotonic))
+                .collect(),
             concerns: self.concerns(),
-            providers: self.providers.values().map(|provider| provider.resource.clone()).collect(),
+            providers: self
+                .providers
+                .values()
+                .map(|provider| provider.resource.clone())
+                .collect(),
             groups: self.groups.values().map(|group| group.resource.clone()).collect(),
         }
     }
@@ -85,9 +101,11 @@ impl World {
         for (id, group) in &mut self.groups {
             let of_group = |validated: &ValidatedGroup| {
                 let ids = validated.valid_providers().map(|provider| &provider.id);
-                ids.filter_map(|id| Some((id.uid.clone(), standing.get(id)?.clone()))).collect()
+                ids.filter_map(|id| Some((id.uid.clone(), standing.get(id)?.clone())))
+                    .collect()
             };
-            let health: BTreeMap<String, ProviderHealth> = group.judged.as_ref().map(of_group).unwrap_or_default();
+            let health: BTreeMap<String, ProviderHealth> =
+                group.judged.as_ref().map(of_group).unwrap_or_default();
             let status = group_status::status(&group_status::Observed {
                 group: &group.resource,
                 judged: group.judged.as_ref(),
@@ -106,11 +124,24 @@ impl World {
     fn used(&self, provider: &ObjectId) -> ProviderUse {
         let heard = usize::from(self.proxy.is_some());
         let mut used = ProviderUse {
-            reporters: Reporters { ready: heard, total: 1, settling: heard == 0 },
+            reporters: Reporters {
+                ready: heard,
+                total: 1,
+                settling: heard == 0,
+            },
             ..ProviderUse::default()
         };
-        for (id, group) in self.groups.iter().filter(|(id, _)| id.namespace == provider.namespace) {
-            let members = group.resource.spec.members.iter().filter(|member| member.provider_ref.name == provider.name);
+        for (id, group) in self
+            .groups
+            .iter()
+            .filter(|(id, _)| id.namespace == provider.namespace)
+        {
+            let members = group
+                .resource
+                .spec
+                .members
+                .iter()
+                .filter(|member| member.provider_ref.name == provider.name);
             let models: Vec<String> = members.map(|member| member.model.clone()).collect();
             if !models.is_empty() {
                 used.groups.insert(id.name.clone());
@@ -122,8 +153,13 @@ impl World {
 
     /// The one proxy of this process is never silent: it is asked all the time.
     fn fleet(&self, now: Moment) -> Fleet {
-        let exchange = self.proxy.clone().map(|exchange| PodExchange { heard: now.monotonic, ..exchange });
-        let runs = exchange.as_ref().is_some_and(|exchange| exchange.acknowledgement.hash.is_some());
+        let exchange = self.proxy.clone().map(|exchange| PodExchange {
+            heard: now.monotonic,
+            ..exchange
+        });
+        let runs = exchange
+            .as_ref()
+            .is_some_and(|exchange| exchange.acknowledgement.hash.is_some());
         let proxy = PodView {
             name: PROXY.into(),
             terminating: false,
@@ -132,7 +168,11 @@ impl World {
             running_since: self.began,
             exchange,
         };
-        Fleet { wanted: 1, pods: vec![proxy], leading_since: self.began }
+        Fleet {
+            wanted: 1,
+            pods: vec![proxy],
+            leading_since: self.began,
+        }
     }
 
     fn concerns(&self) -> Vec<String> {
@@ -141,13 +181,31 @@ impl World {
         }
         let mut all = Vec::new();
         for provider in self.providers.values() {
-            let conditions = provider.resource.status.as_ref().map_or(&[][..], |status| &status.conditions);
-            tell(&mut all, "ModelProvider", provider.resource.metadata.name.as_deref(), conditions);
+            let conditions = provider
+                .resource
+                .status
+                .as_ref()
+                .map_or(&[][..], |status| &status.conditions);
+            tell(
+                &mut all,
+                "ModelProvider",
+                provider.resource.metadata.name.as_deref(),
+                conditions,
+            );
             all.extend(provider.judged.iter().flat_map(variables));
         }
         for group in self.groups.values() {
-            let conditions = group.resource.status.as_ref().map_or(&[][..], |status| &status.conditions);
-            tell(&mut all, "LoadBalanceGroup", group.resource.metadata.name.as_deref(), conditions);
+            let conditions = group
+                .resource
+                .status
+                .as_ref()
+                .map_or(&[][..], |status| &status.conditions);
+            tell(
+                &mut all,
+                "LoadBalanceGroup",
+                group.resource.metadata.name.as_deref(),
+                conditions,
+            );
         }
         all
     }
@@ -168,20 +226,40 @@ fn tell(
             }
         }
     };
+    // What keys lack because of a reference is told by the reference.
+    let of_references = |check: &Check| matches!(check.reason, Reason::MissingKeys | Reason::MalformedKeys);
     for kind_of in FOR_PEOPLE {
-        told(kind_of, &|_| true);
+        told(kind_of, &|check| !of_references(check));
     }
-    told(ConditionType::Programmed, &|check| check.reason == Reason::ConfigRejected);
+    told(ConditionType::Programmed, &|check| {
+        check.reason == Reason::ConfigRejected
+    });
 }
 
 /// What would give the values that are missing, beside a file.
 fn variables(provider: &ValidatedProvider) -> Vec<String> {
-    let missing = provider.credentials.iter().filter_map(|credential| match &credential.value {
-        Value::Refused(refusal) if matches!(refusal.cause, Cause::NotFound { .. } | Cause::KeyNotFound) => {
-            let variable = variable(Kind::Secret, &refusal.reference.name, &refusal.key);
-            Some(format!("ModelProvider {}: {} can also come from the variable {variable}", provider.id.name, credential.name))
-        }
-        _ => None,
-    });
-    missing.collect()
+    let keys = provider
+        .credentials
+        .iter()
+        .filter_map(|credential| match &credential.value {
+            Value::Refused(refusal) => Some((credential.name.as_str(), refusal)),
+            Value::Key { .. } | Value::Anonymous => None,
+        });
+    let bundle = provider
+        .ca_bundle
+        .as_ref()
+        .err()
+        .map(|refusal| ("endpoint.caBundleRef", refusal));
+    let missing = |refusal: &Refusal| matches!(refusal.cause, Cause::NotFound { .. } | Cause::KeyNotFound);
+    let told = keys
+        .chain(bundle)
+        .filter(|(_, refusal)| missing(refusal))
+        .map(|(what, refusal)| {
+            let variable = variable(refusal.reference.kind, &refusal.reference.name, &refusal.key);
+            format!(
+                "ModelProvider {}: {what} can also come from the variable {variable}",
+                provider.id.name
+            )
+        });
+    told.collect()
 }
