@@ -248,30 +248,31 @@ async fn a_provider_that_shows_what_it_got_shows_no_key_in_errors_and_headers() 
         text(
             r#"{"error":{"message":"Bearer ${key}","type":"invalid_request_error","code":null,"param":null}}"#,
         ),
-        echo(Answer {
-            stream: Some(Stream {
-                error_after: Some(0),
-                ..Stream::default()
-            }),
-            ..Answer::default()
-        }),
         // A good answer passes as it is; but a header that shows the key is no part of it.
         Answer::default().header("x-echo", "key ${key}"),
     ];
-    for answer in answers {
-        for streamed in [false, true] {
-            fake.clear_rules();
-            fake.add_rule(Rule::new(answer.clone()));
-            let rig = Setup::new().member("a", &fake, &["a0", "a1"]).start().await;
-            let body = chat("gpt", streamed);
-            let reply = rig.exchange(post(&body)).await;
-            assert!(!reply.text().contains("${key}"));
-            if let Some(length) = reply.header("content-length") {
-                assert_eq!(length.parse(), Ok(reply.body.len()));
-            }
-            // Nothing of either key, in any dress.
-            rig.finish(&[&fake]).await;
+    let in_stream = echo(Answer {
+        stream: Some(Stream {
+            error_after: Some(0),
+            ..Stream::default()
+        }),
+        ..Answer::default()
+    });
+    let cases = answers
+        .iter()
+        .flat_map(|answer| [(answer, false), (answer, true)]);
+    for (answer, streamed) in cases.chain([(&in_stream, true)]) {
+        fake.clear_rules();
+        fake.add_rule(Rule::new(answer.clone()));
+        let rig = Setup::new().member("a", &fake, &["a0", "a1"]).start().await;
+        let body = chat("gpt", streamed);
+        let reply = rig.exchange(post(&body)).await;
+        assert!(!reply.text().contains("${key}"));
+        if let Some(length) = reply.header("content-length") {
+            assert_eq!(length.parse(), Ok(reply.body.len()));
         }
+        // Nothing of either key, in any dress.
+        rig.finish(&[&fake]).await;
     }
     rig.proxy.drain().await;
 }
