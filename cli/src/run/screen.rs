@@ -167,9 +167,8 @@ impl<W: Write> Screen<W> {
 
     /// Leaves the last picture standing; where there is none, prints the table once more.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
-        match &self.manner {
-            // What a signal's key left on the line.
-            Manner::Live(_) => self.out.write_all(b"\r\x1b[K")?,
+        match &mut self.manner {
+            Manner::Live(block) => block.lines.clear(),
             Manner::Lines { last: Some(view) } => {
                 let lines: String = table::lines(&view.rows, Style::Plain)
                     .iter()

@@ -160,9 +160,10 @@ impl Session {
                     }
                 },
             }
-            self.look(&counts.borrow())?;
+            let footer = self.footer();
+            self.look(&counts.borrow(), footer)?;
         };
-        self.look(&counts.borrow())?;
+        self.look(&counts.borrow(), String::new())?;
         self.screen.finish()?;
         if let Some(story) = outcome? {
             self.screen.say(&[format!("keypool: {story}")])?;
@@ -242,8 +243,16 @@ impl Session {
         Ok(())
     }
 
+    fn footer(&self) -> String {
+        format!(
+            "read at {} · generation {} · {HELP}",
+            self.since,
+            self.world.generation()
+        )
+    }
+
     /// Looks at everything and shows what is new.
-    fn look(&mut self, counts: &Counts) -> anyhow::Result<()> {
+    fn look(&mut self, counts: &Counts, footer: String) -> anyhow::Result<()> {
         let now = self.clock.now();
         self.survey = self.world.survey(now);
         counts.fill(&mut self.survey.rows);
@@ -257,11 +266,6 @@ impl Session {
         concerns.extend(self.survey.concerns.iter().cloned());
         concerns.extend(self.write_status()?);
         if self.world.settled() {
-            let footer = format!(
-                "read at {} · generation {} · {HELP}",
-                self.since,
-                self.world.generation()
-            );
             let view = View {
                 rows: self.survey.rows.clone(),
                 concerns,

@@ -150,6 +150,28 @@ fn on_a_terminal_the_block_stays_in_its_place() {
 }
 
 #[test]
+fn what_is_said_after_the_end_stands_below_the_last_picture() {
+    let mut screen = live();
+    let size = Size {
+        columns: 60,
+        rows: 20,
+    };
+    let last = View {
+        footer: String::new(),
+        ..view(&[row("k", "Healthy", "Proven")], &[])
+    };
+    screen
+        .draw(&view(&[row("k", "Healthy", "Proven")], &[]), size, at(0))
+        .unwrap();
+    screen.draw(&last, size, at(1)).unwrap();
+    screen.finish().unwrap();
+    screen.say(&["the end".into()]).unwrap();
+    let lines = terminal(&screen.out);
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert_eq!(lines[2..], ["the end", ""]);
+}
+
+#[test]
 fn the_block_is_never_larger_than_the_terminal() {
     let rows: Vec<Row> = (0..50)
         .map(|number| row(&format!("key-{number}"), "Healthy", "Proven"))
