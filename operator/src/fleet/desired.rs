@@ -23,3 +23,13 @@ pub struct Desired {
     /// Cooldowns that a person wants ended; a pod acts once per token.
     pub clear_cooldowns: Vec<ClearCooldown>,
 }
+
+impl Desired {
+    /// Whether pods would be told the same; stamp and scope are the document's.
+    pub fn is(&self, other: &Self) -> bool {
+        self.document.hash() == other.document.hash()
+            && self.certificate == other.certificate
+            && self.token == other.token
+            && self.clear_cooldowns == other.clear_cooldowns
+    }
+}

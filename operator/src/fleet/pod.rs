@@ -1,7 +1,8 @@
 //! The exchange with one pod: one loop, one order.
 //!
 //! The pod holds each request until it has something to tell. A new document or advisory ends the held request: it is dropped, and the next
-//! one carries what is new. What a dropped answer may have held is told again, because only `confirmed` lets the pod forget.
+//! one carries what is new. What a dropped answer may have held is told again, because only `confirmed` lets the pod forget. A request that
+//! carries something is answered at once and never dropped: nobody would know whether the pod took it in.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -113,22 +114,19 @@ impl PodExchange {
         let mut versions = self.knowledge.versions();
         let (advisories, confirmed) = self.knowledge.for_pod(&told.instance, &desired.scope);
         let request = self.request(desired, told, &advisories, confirmed);
-        if request.document.is_some() {
-            told.offered = Some((desired.document.hash().clone(), tokio::time::Instant::now()));
-        }
         let answer = client.exchange(&request);
         tokio::pin!(answer);
         let response = loop {
             tokio::select! {
                 response = &mut answer => break response?,
-                changed = self.desired.changed() => {
+                changed = self.desired.changed(), if request.wait_ms > 0 => {
                     if changed.is_err() {
                         // The fleet is gone; whoever owns this task ends it.
                         std::future::pending::<()>().await;
                     }
                     return Ok(());
                 }
-                _ = versions.changed() => {
+                _ = versions.changed(), if request.wait_ms > 0 => {
                     let (now, _) = self.knowledge.for_pod(&told.instance, &desired.scope);
                     if !now.known_from(&advisories) {
                         return Ok(());
@@ -136,7 +134,7 @@ impl PodExchange {
                 }
             }
         };
-        self.take_in(desired, told, advisories, request.advisories.is_some(), response);
+        self.take_in(desired, told, advisories, &request, response);
         Ok(())
     }
 
@@ -153,19 +151,29 @@ impl PodExchange {
             reader: self.leader.identity.clone(),
             instance: told.instance.clone(),
             confirmed,
-            wait_ms: if first || document.is_some() || !clears.is_empty() { 0 } else { MAX_POLL_MS },
+            wait_ms: if first || news || document.is_some() || !clears.is_empty() { 0 } else { MAX_POLL_MS },
             document,
             advisories: (news && !first).then(|| advisories.to_wire(self.knowledge.clock.now())),
             clear_cooldowns: clears.to_vec(),
         }
     }
 
-    fn take_in(&self, desired: &Desired, told: &mut Told, advisories: Advisories, sent: bool, response: ExchangeResponse) {
+    fn take_in(
+        &self,
+        desired: &Desired,
+        told: &mut Told,
+        advisories: Advisories,
+        request: &ExchangeRequest,
+        response: ExchangeResponse,
+    ) {
         if told.instance != response.instance {
             *told = Told { instance: response.instance.clone(), ..Told::default() };
         } else {
-            if sent {
+            if request.advisories.is_some() {
                 told.advisories = Some(advisories);
+            }
+            if request.document.is_some() {
+                told.offered = Some((desired.document.hash().clone(), tokio::time::Instant::now()));
             }
             told.clears.clone_from(&desired.clear_cooldowns);
         }
@@ -182,3 +190,6 @@ impl PodExchange {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

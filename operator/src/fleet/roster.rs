@@ -40,7 +40,13 @@ impl Roster {
     /// What a fleet's pods should run from now on.
     pub fn desire(&self, group: &ObjectId, desired: Arc<Desired>) {
         let mut fleets = self.fleets.lock();
-        fleets.entry(group.clone()).or_default().desired.send_replace(Some(desired));
+        let fleet = fleets.entry(group.clone()).or_default();
+        // The same again is no news: it would end every poll that is held.
+        fleet.desired.send_if_modified(|had| {
+            let news = !had.as_ref().is_some_and(|had| had.is(&desired));
+            *had = Some(desired);
+            news
+        });
     }
 
     /// What a fleet's pods should run; none before the first document was written.
