@@ -16,17 +16,18 @@ impl Change {
     /// Writes that such a change leaves for those that matter more.
     const fn leaves(self) -> i64 {
         match self {
-            Self::None | Self::Urgent => 0,
+            Self::None | Self::Urgent | Self::Reply => 0,
             Self::Transition => 1,
             Self::Detail => 2,
         }
     }
 
-    /// How long such a change waits for others. The urgent ones too: a refusal and its confirmation are a tenth of a second apart.
+    /// How long such a change waits for others. The urgent ones too: a refusal and its confirmation are a tenth of a second apart; and
+    /// most often a new value proves good within the second.
     const fn gathers(self) -> Duration {
         match self {
             Self::None | Self::Urgent => Duration::from_millis(150),
-            Self::Transition | Self::Detail => Duration::from_secs(1),
+            Self::Reply | Self::Transition | Self::Detail => Duration::from_secs(1),
         }
     }
 }

@@ -15,7 +15,9 @@ pub enum Change {
     Detail,
     /// Something passed from one state to another, for the better or neither way: a key proved good, pods report.
     Transition,
-    /// Something got worse that was well, or this is the first word about a spec: what a person or a tool waits for.
+    /// The first word about a new spec or a new value of a key: a person did something and waits for what comes of it.
+    Reply,
+    /// Something got worse that was well.
     Urgent,
 }
 
@@ -28,8 +30,8 @@ pub trait Comparable: Clone + PartialEq {
     fn states(&self) -> Vec<(String, String)>;
     /// Those of the states that are not as they should be.
     fn troubles(&self) -> Vec<(String, String)>;
-    /// The spec that the status speaks of.
-    fn generation(&self) -> Option<i64>;
+    /// What people gave: the spec that the status speaks of, and the keys' values.
+    fn given(&self) -> (Option<i64>, Vec<Option<&str>>);
 
     /// How this status differs from what is stored.
     fn change_from(&self, stored: Option<&Self>) -> Change {
@@ -38,8 +40,10 @@ pub trait Comparable: Clone + PartialEq {
         };
         let known = stored.troubles();
         let got_worse = self.troubles().iter().any(|trouble| !known.contains(trouble));
-        if got_worse || stored.generation() != self.generation() {
+        if got_worse {
             Change::Urgent
+        } else if stored.given() != self.given() {
+            Change::Reply
         } else if stored.states() != self.states() {
             Change::Transition
         } else if stored.clone().without_times() != self.clone().without_times() {
@@ -113,8 +117,9 @@ impl Comparable for ModelProviderStatus {
         troubles
     }
 
-    fn generation(&self) -> Option<i64> {
-        self.observed_generation
+    fn given(&self) -> (Option<i64>, Vec<Option<&str>>) {
+        let values = self.keys.iter().map(|key| key.fingerprint.as_deref());
+        (self.observed_generation, values.collect())
     }
 }
 
@@ -141,8 +146,8 @@ impl Comparable for LoadBalanceGroupStatus {
         troubles
     }
 
-    fn generation(&self) -> Option<i64> {
-        self.observed_generation
+    fn given(&self) -> (Option<i64>, Vec<Option<&str>>) {
+        (self.observed_generation, Vec::new())
     }
 }
 

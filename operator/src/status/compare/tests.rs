@@ -33,7 +33,7 @@ fn status() -> ModelProviderStatus {
 #[test]
 fn only_what_people_act_on_is_a_change() {
     type Edit = fn(&mut ModelProviderStatus);
-    let edits: [(Edit, Change); 9] = [
+    let edits: [(Edit, Change); 10] = [
         (|_| {}, Change::None),
         (
             |s| s.conditions[0].last_transition_time = Time(at(9).wall),
@@ -48,7 +48,8 @@ fn only_what_people_act_on_is_a_change() {
         (|s| s.keys[0].state = KeyState::Healthy, Change::Transition),
         (|s| s.keys[0].state = KeyState::Invalid, Change::Urgent),
         (|s| s.conditions[0].status = "False".into(), Change::Urgent),
-        (|s| s.observed_generation = Some(2), Change::Urgent),
+        (|s| s.observed_generation = Some(2), Change::Reply),
+        (|s| s.keys[0].fingerprint = Some("g".into()), Change::Reply),
     ];
     for (number, (edit, want)) in edits.into_iter().enumerate() {
         let mut new = status();
