@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -31,10 +33,15 @@ pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, drain: Arc<D
     let pulse = Arc::new(Pulse::new());
     let io = TokioIo::new(ClientIo::new(stream, pulse.clone()));
     let answer = |request| {
-        let (service, pulse) = (service.clone(), pulse.clone());
+        let (service, pulse, drain) = (service.clone(), pulse.clone(), drain.clone());
         async move {
             pulse.busy();
-            Ok::<_, Infallible>(service.answer(request, pulse).await)
+            let mut response = service.answer(request, pulse).await;
+            if drain.has_begun() {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
+            Ok::<_, Infallible>(response)
         }
     };
     let mut connection = pin!(
@@ -69,8 +76,9 @@ pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, drain: Arc<D
                 }
                 return Poll::Ready(());
             }
-            // A request that is on its way when the drain begins is served.
-            if cut_at.is_none() || told_to_close || matches!(pulse.phase(), Phase::Fresh | Phase::Head) {
+            // A request that is on its way when the drain begins is served, and so is one that follows closely.
+            let between = matches!(pulse.phase(), Phase::Fresh | Phase::Head | Phase::Idle);
+            if cut_at.is_none() || told_to_close || between {
                 break;
             }
             told_to_close = true;

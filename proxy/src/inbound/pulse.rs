@@ -18,7 +18,9 @@ const FIRST_BYTE: Duration = Duration::from_secs(10);
 const HEAD: Duration = Duration::from_secs(10);
 /// From the end of an answer to the next request.
 const IDLE: Duration = Duration::from_secs(75);
-/// While draining: how long a connection that was just accepted may take to begin a request.
+/// While draining: how long a connection may take to begin a request, from its start or from its last answer. A client that keeps
+/// its connection busy gets one more answer, which tells it to close; closed between two requests, it could be in the middle of
+/// sending one and never know whether that was served.
 const LATE: Duration = Duration::from_secs(1);
 /// How long what is left of a refused request is read away, so that the client sees the answer and no reset.
 const LINGER: Duration = Duration::from_secs(2);
@@ -163,6 +165,7 @@ impl Pulse {
         let limit = match self.phase() {
             Phase::Fresh if draining => Some(LATE),
             Phase::Fresh => Some(FIRST_BYTE),
+            Phase::Idle if draining => Some(LATE),
             Phase::Idle => Some(IDLE),
             Phase::Head => Some(HEAD),
             Phase::Linger => Some(LINGER),
@@ -210,7 +213,7 @@ mod tests {
         pulse.unblock();
         assert_eq!(left(&pulse, false), None);
         pulse.idle();
-        assert_eq!(left(&pulse, false), Some(75));
+        assert_eq!((left(&pulse, false), left(&pulse, true)), (Some(75), Some(1)));
         assert!(!pulse.closing());
         assert_eq!(pulse.phase(), Phase::Idle);
         pulse.leave_unread();

@@ -95,17 +95,25 @@ async fn a_drain_lets_open_streams_finish_and_cuts_what_is_left() {
     })
     .await;
     let members = [("a", url(&upstream), &["sk-1"][..])];
-    let rig = Rig::with(&members, |_| {}, Duration::from_millis(500)).await;
-    let (mut finishing, mut endless, mut idle) =
-        (rig.connect().await, rig.connect().await, rig.connect().await);
+    let rig = Rig::with(&members, |_| {}, Duration::from_secs(2)).await;
+    let (mut finishing, mut endless) = (rig.connect().await, rig.connect().await);
+    let (mut idle, mut busy) = (rig.connect().await, rig.connect().await);
     finishing.send(&chat(STREAM)).await;
     finishing.head().await;
     endless.send(&chat(STREAM)).await;
     endless.head().await;
     idle.send(&request("GET /v1/models", "", "")).await;
     idle.reply().await;
+    busy.send(&request("GET /v1/models", "", "")).await;
+    busy.reply().await;
     let address = rig.proxy.addresses().clients;
     let draining = tokio::spawn(rig.proxy.drain());
+    while tokio::net::TcpStream::connect(address).await.is_ok() {}
+    // Its next request may be on its way: it is answered and told to close.
+    busy.send(&request("GET /v1/models", "", "")).await;
+    let last = busy.reply().await;
+    assert_eq!((last.status, last.header("connection")), (200, Some("close")));
+    assert!(busy.closes().await);
     assert!(idle.closes().await);
     open.send_replace(true);
     let mut text = String::new();
