@@ -12,6 +12,7 @@ use keypool_balance::{Advisory, Attempts, Balancer, MemberSet, Observation, Requ
 use keypool_contract::{ConfigError, ConfigErrorCode};
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::runtime::{Group, Snapshot};
 
@@ -46,6 +47,7 @@ pub struct Pool {
     learned: watch::Sender<u64>,
     confirmations: probing::Queue,
     clears: leader::Clears,
+    briefed: CancellationToken,
 }
 
 /// The balancer and what its indices mean.
@@ -66,6 +68,7 @@ impl Pool {
             learned: watch::Sender::new(0),
             confirmations: probing::Queue::default(),
             clears: leader::Clears::default(),
+            briefed: CancellationToken::new(),
         })
     }
 

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use keypool_contract::exchange::{Acknowledgement, ExchangeRequest, ExchangeResponse, StaleTerm};
@@ -21,6 +21,10 @@ use crate::probe::Prober;
 use crate::runtime::Runtime;
 use crate::telemetry::{AccessLog, AccessLogError, Metrics, Telemetry};
 use crate::upstream::Client;
+
+/// A new pod knows nothing of what others learned: that a key is refused, or limited for an hour. The leader tells it within a
+/// second. So long it is not ready and asks about no key; then it goes on by itself, because the operator may be away.
+const BRIEFING: Duration = Duration::from_secs(5);
 
 /// Why a proxy did not start.
 #[derive(Debug, thiserror::Error)]
@@ -123,10 +127,28 @@ impl Proxy {
         tasks.spawn(options.source.begin(intake.clone(), changed).await.follow());
         tasks.spawn(pool.clone().keep_time());
         tasks.spawn(pool.clone().tell_transitions());
-        tasks.spawn(Prober::new(pool.clone(), client.clone()).run());
+        if options.exchange.is_some() {
+            let briefed = pool.briefed().clone();
+            tasks.spawn(async move {
+                let _ = tokio::time::timeout(BRIEFING, briefed.cancelled()).await;
+                briefed.cancel();
+            });
+        } else {
+            pool.briefed().cancel();
+        }
+        let (prober, briefed) = (Prober::new(pool.clone(), client.clone()), pool.briefed().clone());
+        tasks.spawn(async move {
+            briefed.cancelled().await;
+            prober.run().await;
+        });
 
         if let Some((listeners, _)) = health {
-            let health = Arc::new(Health::new(runtime.clone(), metrics, draining.clone()));
+            let health = Arc::new(Health::new(
+                runtime.clone(),
+                pool.clone(),
+                metrics,
+                draining.clone(),
+            ));
             for listener in listeners {
                 tasks
                     .tracker

@@ -14,6 +14,7 @@ use prometheus_client::encoding::text;
 use tokio_util::sync::CancellationToken;
 
 use super::listen;
+use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::telemetry::Metrics;
 
@@ -24,6 +25,7 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// What the health listener looks at.
 pub struct Health {
     runtime: Arc<Runtime>,
+    pool: Arc<Pool>,
     metrics: Arc<Metrics>,
     draining: CancellationToken,
 }
@@ -49,9 +51,15 @@ pub(crate) async fn serve(listener: TcpListener, health: Arc<Health>, stop: Canc
 
 impl Health {
     /// `draining` is cancelled when the process begins to end.
-    pub fn new(runtime: Arc<Runtime>, metrics: Arc<Metrics>, draining: CancellationToken) -> Self {
+    pub fn new(
+        runtime: Arc<Runtime>,
+        pool: Arc<Pool>,
+        metrics: Arc<Metrics>,
+        draining: CancellationToken,
+    ) -> Self {
         Self {
             runtime,
+            pool,
             metrics,
             draining,
         }
@@ -94,6 +102,9 @@ impl Health {
         }
         if self.runtime.current().is_none() {
             return Some("no valid configuration yet");
+        }
+        if !self.pool.briefed().is_cancelled() {
+            return Some("not told yet what is known about the keys");
         }
         None
     }

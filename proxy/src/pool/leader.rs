@@ -6,6 +6,7 @@ use std::sync::Arc;
 use keypool_contract::exchange::ClearCooldown;
 use keypool_contract::verdict::{Advisory, Verdict};
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use super::{Pool, translate};
 
@@ -49,6 +50,11 @@ impl Pool {
         }
     }
 
+    /// Cancelled once a leader has told what is known about the keys, or nobody waits for that any more.
+    pub fn briefed(&self) -> &CancellationToken {
+        &self.briefed
+    }
+
     /// Replaces all advisories. One that names a verdict of this very process is left out: it knows better.
     pub fn advise(&self, advisories: &[Advisory]) {
         let now = self.now();
@@ -64,6 +70,7 @@ impl Pool {
             }
             None => *self.early.lock() = advisories,
         }
+        self.briefed.cancel();
         self.note_change();
     }
 

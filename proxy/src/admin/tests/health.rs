@@ -39,6 +39,7 @@ async fn health_says_what_kubernetes_asks_and_nothing_of_the_configuration() {
     let draining = CancellationToken::new();
     let health = Arc::new(Health::new(
         pod.runtime.clone(),
+        pod.pool.clone(),
         pod.metrics.clone(),
         draining.clone(),
     ));
@@ -50,6 +51,8 @@ async fn health_says_what_kubernetes_asks_and_nothing_of_the_configuration() {
     assert_eq!(status("/healthz").await, StatusCode::OK);
     assert_eq!(status("/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
     pod.intake.offer(Origin::Mounted, &encode(&simple(3)));
+    assert_eq!(status("/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
+    pod.pool.advise(&[]);
     assert_eq!(status("/readyz").await, StatusCode::OK);
     for path in ["/", "/config", "/debug/pprof", "/v1/exchange", "/metrics/"] {
         assert_eq!(status(path).await, StatusCode::NOT_FOUND, "{path}");
