@@ -115,17 +115,13 @@ pub struct Context {
     pub views: Views,
 }
 
-impl Context {
-    /// How many pods run the document that they should run.
-    pub fn acknowledged(&self) -> usize {
-        let views: Vec<GroupView> = self.views.groups.lock().values().cloned().collect();
-        let runs = |view: &GroupView| {
-            let Some(applied) = &view.applied else { return 0 };
-            let fleet = super::load_balance_group::fleet::view(self, &view.resource);
-            let told = fleet.counted().filter_map(|pod| pod.exchange.as_ref());
-            told.filter(|exchange| exchange.acknowledgement.hash.as_ref() == Some(&applied.desired.hash)).count()
-        };
-        views.iter().map(runs).sum()
+impl GroupView {
+    /// How many of its pods told this leader that they run the document that they should run.
+    pub fn acknowledged(&self, context: &Context) -> usize {
+        let Some(applied) = &self.applied else { return 0 };
+        let fleet = super::load_balance_group::fleet::view(context, &self.resource);
+        let told = fleet.counted().filter_map(|pod| pod.exchange.as_ref());
+        told.filter(|exchange| exchange.acknowledgement.hash.as_ref() == Some(&applied.desired.hash)).count()
     }
 }
 

@@ -180,7 +180,9 @@ impl Children {
                     .map_err(failed("applied"))?
             }
         };
-        self.written.lock().insert(place, Written::of(owner, &now, digest));
+        self.written
+            .lock()
+            .insert(place, Written::of(owner, &now, digest));
         Ok(())
     }
 
@@ -190,16 +192,30 @@ impl Children {
     /// [`ApplyError::Request`].
     pub async fn remove<K>(&self, owner: Owner<'_>, namespace: &str, name: &str) -> Result<(), ApplyError>
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + k8s_openapi::Resource + Clone + Debug + DeserializeOwned,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + k8s_openapi::Resource
+            + Clone
+            + Debug
+            + DeserializeOwned,
     {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        let failed = |operation| move |error: kube::Error| ApplyError::request(K::KIND, name.to_owned(), operation, &error);
-        let Some(existing) = api.get_metadata_opt(name).await.map_err(failed("read"))? else { return Ok(()) };
+        let failed = |operation| {
+            move |error: kube::Error| ApplyError::request(K::KIND, name.to_owned(), operation, &error)
+        };
+        let Some(existing) = api.get_metadata_opt(name).await.map_err(failed("read"))? else {
+            return Ok(());
+        };
         if ownership(&existing, owner) != Ownership::Ours {
             return Ok(());
         }
-        let checked = Preconditions { uid: existing.uid(), resource_version: None };
-        let params = DeleteParams { preconditions: Some(checked), ..DeleteParams::default() };
+        let checked = Preconditions {
+            uid: existing.uid(),
+            resource_version: None,
+        };
+        let params = DeleteParams {
+            preconditions: Some(checked),
+            ..DeleteParams::default()
+        };
         match api.delete(name, &params).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
@@ -209,18 +225,21 @@ impl Children {
 
     /// Forgets what was written in a group's name: the next pass writes everything.
     pub fn forget(&self, owner: &ObjectId) {
-        self.written.lock().retain(|_, written| written.owner != owner.uid);
+        self.written
+            .lock()
+            .retain(|_, written| written.owner != owner.uid);
     }
 }
 
 impl Written {
-    /// Objects whose status changes all the time have a generation: that of their spec. The others change only when somebody writes them.
+    /// Objects whose status changes all the time have a generation, that of their spec; beside it only labels are ours. The others
+    /// change only when somebody writes them.
     fn of(owner: Owner<'_>, object: &impl Resource, desired: u64) -> Self {
         let meta = object.meta();
-        let version = meta
-            .generation
-            .map(|number| number.to_string())
-            .or_else(|| meta.resource_version.clone());
+        let version = match meta.generation {
+            Some(generation) => Some(format!("{generation} {:?}", meta.labels)),
+            None => meta.resource_version.clone(),
+        };
         Self {
             owner: owner.uid.to_owned(),
             uid: meta.uid.clone(),

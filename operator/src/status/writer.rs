@@ -3,7 +3,7 @@
 //! Writes of different objects go out side by side, of one object one after the other. A write that fails is due again a little
 //! later, with whatever the status is by then.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +44,7 @@ pub struct Writer {
     buckets: HashMap<Subject, Bucket>,
     writing: JoinSet<Subject>,
     in_flight: HashMap<Subject, bool>,
+    acknowledged: BTreeMap<ObjectId, usize>,
 }
 
 impl Writer {
@@ -57,6 +58,7 @@ impl Writer {
             buckets: HashMap::new(),
             writing: JoinSet::new(),
             in_flight: HashMap::new(),
+            acknowledged: BTreeMap::new(),
         }
     }
 
@@ -92,6 +94,10 @@ impl Writer {
             }
             self.look_at_what_is_due();
         }
+    }
+
+    fn count_acknowledged(&self) {
+        self.metrics.pods_acknowledged(self.acknowledged.values().sum());
     }
 
     fn wake(&mut self, subject: Subject) {
@@ -177,6 +183,8 @@ impl Writer {
         let id = ObjectId::of(resource.as_ref());
         self.context.roster.staff(&id, fleet::addresses(&self.context, &resource));
         let view = self.context.views.group(&id)?;
+        self.acknowledged.insert(id.clone(), view.acknowledged(&self.context));
+        self.count_acknowledged();
         let (status, next) = survey::of_group(&self.context, &view, self.context.clock.now());
         let stored = self.context.views.group_status(&view);
         let later = match self.permit(Kind::LoadBalanceGroup, subject, &status, stored.as_ref()) {
@@ -282,7 +290,8 @@ impl Writer {
         context.knowledge.amend(|ledger| ledger.keep(&kept));
         let pods = context.stores.pods.state();
         context.knowledge.keep_pods(&pods.iter().filter_map(|pod| pod.uid()).collect());
-        self.metrics.pods_acknowledged(context.acknowledged());
+        self.acknowledged.retain(|group, _| live_group(group));
+        self.count_acknowledged();
         let live = |subject: &Subject| match subject {
             Subject::Provider(provider) => context.stores.providers.get(provider).is_some(),
             Subject::Group(group) => context.stores.groups.get(group).is_some(),

@@ -37,6 +37,8 @@ pub(crate) struct Installation {
     kubeconfig: PathBuf,
     /// Address of the first proxy; the others follow.
     first: [u8; 4],
+    /// What a kubelet would mount: keys belong there, so it lies where no log is looked for.
+    mounts: tempfile::TempDir,
     proxies: Mutex<HashMap<String, (Ipv4Addr, Arc<Process>)>>,
 }
 
@@ -98,6 +100,7 @@ impl Installation {
             fake,
             kubeconfig,
             first,
+            mounts: tempfile::tempdir()?,
             proxies: Mutex::default(),
         })
     }
@@ -165,7 +168,7 @@ impl Installation {
     async fn run_pod(&self, name: &str, index: usize) -> anyhow::Result<()> {
         let [a, b, c, d] = self.first;
         let ip = Ipv4Addr::new(a, b, c, d + u8::try_from(index)?);
-        let config = self.test.directory()?.join(format!("{name}.config"));
+        let config = self.mounts.path().join(name);
         std::fs::create_dir_all(&config)?;
         let rendered = self.test.api::<Secret>().get(&format!("{GROUP}-keypool")).await?;
         for (file, bytes) in rendered.data.context("the rendered Secret has data")? {
@@ -309,6 +312,16 @@ impl Installation {
             .kubectl()?
             .run(&["annotate", "--overwrite", "mprov", PROVIDER, &value])
             .await?;
+        Ok(())
+    }
+
+    /// A provider that nobody uses, whose authority is in a ConfigMap that is not there.
+    pub(crate) async fn provider_with_private_authority(&self) -> anyhow::Result<()> {
+        let provider = json!({
+            "apiVersion": "keypool.dev/v1alpha1", "kind": "ModelProvider", "metadata": {"name": "private"},
+            "spec": {"type": "OpenAICompatible", "endpoint": {"url": "https://127.0.0.1:1/v1", "caBundleRef": {"name": "absent"}}},
+        });
+        self.test.kubectl()?.apply(&provider.to_string()).await?;
         Ok(())
     }
 
