@@ -10,7 +10,7 @@ use kube::api::DynamicObject;
 use kube::discovery::ApiResource;
 use kube::{Api, Client, Resource};
 
-use crate::wait::TimedOut;
+use crate::wait::{self, TimedOut};
 use crate::watcher::{Seen, Watcher};
 
 /// Watches the ModelProviders of a namespace.
@@ -49,6 +49,42 @@ pub fn condition(seen: &Seen, type_: &str) -> Option<Condition> {
     conditions.into_iter().find(|condition| condition.type_ == type_)
 }
 
+/// Waits for a version of `object`, seen after `since`, with this condition.
+pub async fn wait_for_condition(
+    watcher: &Watcher,
+    object: &str,
+    type_: &str,
+    status: &str,
+    since: Instant,
+    limit: Duration,
+) -> Result<Seen, TimedOut> {
+    let what = format!("{type_} of {object} to be {status}");
+    let is = |seen: &Seen| condition(seen, type_).is_some_and(|condition| condition.status == status);
+    wait_for(watcher, &what, object, since, limit, is).await
+}
+
+/// Waits for a version of `object`, seen after `since`, that is as wanted; a
+/// wait that runs out tells the object's last status.
+pub async fn wait_for(
+    watcher: &Watcher,
+    what: &str,
+    object: &str,
+    since: Instant,
+    limit: Duration,
+    wanted: impl Fn(&Seen) -> bool,
+) -> Result<Seen, TimedOut> {
+    wait::until(what, limit, || {
+        let versions = watcher.versions(object);
+        let found = versions
+            .iter()
+            .find(|seen| seen.at >= since && wanted(seen))
+            .cloned();
+        let last = || versions.last().and_then(|seen| seen.at_path("/status").cloned());
+        std::future::ready(found.ok_or_else(last))
+    })
+    .await
+}
+
 /// Waits for a version of `provider`, seen after `since`, in which the key is
 /// as wanted. What comes back says when the watch showed it.
 pub async fn wait_for_key(
@@ -60,11 +96,8 @@ pub async fn wait_for_key(
     wanted: impl Fn(&KeyStatus) -> bool,
 ) -> Result<Seen, TimedOut> {
     let what = format!("key {name} of {provider}");
-    watcher
-        .wait_for(&what, limit, |seen| {
-            seen.at >= since && seen.name() == provider && key(seen, name).is_some_and(|key| wanted(&key))
-        })
-        .await
+    let is = |seen: &Seen| key(seen, name).is_some_and(|key| wanted(&key));
+    wait_for(watcher, &what, provider, since, limit, is).await
 }
 
 /// The states that a key went through, each once, in order; from the first
