@@ -17,7 +17,7 @@ run: ## Local mode on examples/quickstart with the fake provider: no cluster, no
 build: ## All programs
 	cargo build --locked --workspace --bins
 
-test: tools lint unit ## Everything that CI checks: lints, generated files, every ring that this machine carries
+test: tools build lint unit ## Everything that CI checks: lints, generated files, every ring that this machine carries
 	cargo test --locked -p keypool-tests
 
 unit: ## Tests that need nothing but the Rust toolchain
@@ -36,6 +36,9 @@ gen-check: ## Fails when a generated file differs from what `make gen` writes
 
 bench: ## Keypool beside nginx and haproxy, in one run (about 20 minutes)
 	bench/run $(ARGS)
+
+images: ## Container images of operator, proxy and fake provider (docker, podman or buildah)
+	images/build $(ARGS)
 
 tools: ## Kubernetes, etcd, CoreDNS, helm, node packages and SDKs for the tests, built once
 	@tests/tools/setup
