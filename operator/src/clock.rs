@@ -20,6 +20,9 @@ impl Clock {
     /// Now, on both.
     pub fn now(self) -> Moment {
         let since = i64::try_from(self.0.elapsed().as_millis()).unwrap_or(i64::MAX);
-        Moment { monotonic: Monotonic(since), wall: Timestamp::now() }
+        Moment {
+            monotonic: Monotonic(since),
+            wall: Timestamp::now(),
+        }
     }
 }

@@ -39,7 +39,11 @@ async fn main() -> ExitCode {
         return ExitCode::from(USAGE);
     }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -50,7 +54,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
         anyhow::bail!("another TLS provider is installed already");
     }
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
@@ -58,12 +65,20 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let (metrics, watchdog, clock) = (Metrics::default(), Watchdog::default(), Clock::default());
     let health = Health::new(watchdog.clone(), metrics.clone());
     let listen = args.health_listen;
-    health.clone().serve(listen).await.with_context(|| format!("health cannot be served on {listen}"))?;
+    health
+        .clone()
+        .serve(listen)
+        .await
+        .with_context(|| format!("health cannot be served on {listen}"))?;
 
     let (providers, provider_wakes) = futures::channel::mpsc::unbounded();
     let (groups, group_wakes) = futures::channel::mpsc::unbounded();
     let (subjects, subject_wakes) = mpsc::unbounded_channel();
-    let wakes = Wakes { providers, groups, subjects };
+    let wakes = Wakes {
+        providers,
+        groups,
+        subjects,
+    };
     let stores = watches::start(&clients, &args, &watchdog, &wakes);
     stores.ready().await?;
     health.set_ready();
@@ -90,7 +105,10 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let identity = identity::read_or_create(&clients.request, &args.namespace).await?;
     let (news, heard) = mpsc::unbounded_channel();
     let knowledge = Arc::new(Knowledge::new(clock, news));
-    let leader = Leader { identity: identity_in_lease.clone(), term: term.clone() };
+    let leader = Leader {
+        identity: identity_in_lease.clone(),
+        term: term.clone(),
+    };
     let context = Arc::new(Context {
         clock,
         leading_since: clock.now().monotonic,

@@ -121,7 +121,8 @@ impl GroupView {
         let Some(applied) = &self.applied else { return 0 };
         let fleet = super::load_balance_group::fleet::view(context, &self.resource);
         let told = fleet.counted().filter_map(|pod| pod.exchange.as_ref());
-        told.filter(|exchange| exchange.acknowledgement.hash.as_ref() == Some(&applied.desired.hash)).count()
+        told.filter(|exchange| exchange.acknowledgement.hash.as_ref() == Some(&applied.desired.hash))
+            .count()
     }
 }
 
@@ -137,12 +138,16 @@ pub struct Views {
 impl Views {
     /// Stores what a provider's pass found.
     pub fn put_provider(&self, view: ProviderView) {
-        self.providers.lock().insert(ObjectId::of(view.resource.as_ref()), view);
+        self.providers
+            .lock()
+            .insert(ObjectId::of(view.resource.as_ref()), view);
     }
 
     /// Stores what a group's pass found.
     pub fn put_group(&self, view: GroupView) {
-        self.groups.lock().insert(ObjectId::of(view.resource.as_ref()), view);
+        self.groups
+            .lock()
+            .insert(ObjectId::of(view.resource.as_ref()), view);
     }
 
     /// A provider.
@@ -157,13 +162,21 @@ impl Views {
 
     /// The status that a provider has: what was last written, which the watch may not have told yet.
     pub fn provider_status(&self, view: &ProviderView) -> Option<ModelProviderStatus> {
-        let written = self.provider_statuses.lock().get(&ObjectId::of(view.resource.as_ref())).cloned();
+        let written = self
+            .provider_statuses
+            .lock()
+            .get(&ObjectId::of(view.resource.as_ref()))
+            .cloned();
         written.or_else(|| view.resource.status.clone())
     }
 
     /// The status that a group has.
     pub fn group_status(&self, view: &GroupView) -> Option<LoadBalanceGroupStatus> {
-        let written = self.group_statuses.lock().get(&ObjectId::of(view.resource.as_ref())).cloned();
+        let written = self
+            .group_statuses
+            .lock()
+            .get(&ObjectId::of(view.resource.as_ref()))
+            .cloned();
         written.or_else(|| view.resource.status.clone())
     }
 
@@ -185,7 +198,11 @@ impl Views {
     /// All groups of a namespace.
     pub fn groups_in(&self, namespace: &str) -> Vec<GroupView> {
         let groups = self.groups.lock();
-        groups.iter().filter(|(id, _)| id.namespace == namespace).map(|(_, view)| view.clone()).collect()
+        groups
+            .iter()
+            .filter(|(id, _)| id.namespace == namespace)
+            .map(|(_, view)| view.clone())
+            .collect()
     }
 
     /// Forgets all providers but these.

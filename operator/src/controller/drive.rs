@@ -7,12 +7,12 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::channel::mpsc::UnboundedReceiver;
 use futures::StreamExt;
+use futures::channel::mpsc::UnboundedReceiver;
 use kube::Resource;
+use kube::runtime::Controller;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::Controller;
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
@@ -46,10 +46,28 @@ pub async fn run(
     groups: UnboundedReceiver<ObjectRef<keypool_crds::v1alpha1::LoadBalanceGroup>>,
 ) {
     let stores = context.stores.clone();
-    let provider_pass = |context: Arc<Context>, object| async move { model_provider::reconcile::reconcile(&context, object).await };
-    let group_pass = |context: Arc<Context>, object| async move { load_balance_group::reconcile::reconcile(&context, object).await };
-    let of_providers = each(Arc::clone(&context), metrics.clone(), Kind::ModelProvider, stores.providers, providers, provider_pass);
-    let of_groups = each(context, metrics, Kind::LoadBalanceGroup, stores.groups, groups, group_pass);
+    let provider_pass = |context: Arc<Context>, object| async move {
+        model_provider::reconcile::reconcile(&context, object).await
+    };
+    let group_pass = |context: Arc<Context>, object| async move {
+        load_balance_group::reconcile::reconcile(&context, object).await
+    };
+    let of_providers = each(
+        Arc::clone(&context),
+        metrics.clone(),
+        Kind::ModelProvider,
+        stores.providers,
+        providers,
+        provider_pass,
+    );
+    let of_groups = each(
+        context,
+        metrics,
+        Kind::LoadBalanceGroup,
+        stores.groups,
+        groups,
+        group_pass,
+    );
     tokio::join!(of_providers, of_groups);
 }
 
@@ -65,7 +83,13 @@ async fn each<K, F, P>(
     F: Fn(Arc<Context>, Arc<K>) -> P + Send + Sync + 'static,
     P: Future<Output = Result<Option<Monotonic>, ReconcileError>> + Send + 'static,
 {
-    let shared = Arc::new(Loop { context, metrics, kind, pass, failures: Mutex::default() });
+    let shared = Arc::new(Loop {
+        context,
+        metrics,
+        kind,
+        pass,
+        failures: Mutex::default(),
+    });
     // Every trigger comes by way of `wakes`, from watches that have a backoff each and hand on no errors.
     let nothing = futures::stream::pending();
     Controller::for_stream(nothing, store)
@@ -92,13 +116,19 @@ where
     async fn reconcile(object: Arc<K>, this: Arc<Self>) -> Result<Action, ReconcileError> {
         let began = Instant::now();
         let result = (this.pass)(Arc::clone(&this.context), Arc::clone(&object)).await;
-        let outcome = if result.is_ok() { Outcome::Done } else { Outcome::Failed };
+        let outcome = if result.is_ok() {
+            Outcome::Done
+        } else {
+            Outcome::Failed
+        };
         this.metrics.reconciled(this.kind, outcome, began.elapsed());
         let again = result?;
         this.failures.lock().remove(&ObjectRef::from_obj(object.as_ref()));
         let now = this.context.clock.now().monotonic;
         let due = again.map(|at| Duration::from_millis(now.until_ms(at)));
-        Ok(Action::requeue(due.map_or(RESYNC, |due| due.min(RESYNC).max(Duration::from_millis(100)))))
+        Ok(Action::requeue(due.map_or(RESYNC, |due| {
+            due.min(RESYNC).max(Duration::from_millis(100))
+        })))
     }
 
     fn after_failure(object: Arc<K>, error: &ReconcileError, this: Arc<Self>) -> Action {

@@ -33,9 +33,17 @@ pub fn of_provider(
         (Err(invalid), _) => Err(invalid),
         (Ok(_), None) => return (resource.status.unwrap_or_default(), None),
     };
-    let observed = provider_status::Observed { provider: &resource, judged, used: &used, now };
+    let observed = provider_status::Observed {
+        provider: &resource,
+        judged,
+        used: &used,
+        now,
+    };
     let next = health.as_ref().and_then(|health| health.next_change);
-    (provider_status::status(&observed), next.into_iter().chain(settled).min())
+    (
+        provider_status::status(&observed),
+        next.into_iter().chain(settled).min(),
+    )
 }
 
 /// The status that a group should have, and when that changes by itself.
@@ -72,7 +80,10 @@ pub fn of_group(
         now,
     };
     let settled = Some(context.leading_since + SETTLING).filter(|at| now.monotonic < *at);
-    let next = group_status::next_change(&observed).into_iter().chain(settled).min();
+    let next = group_status::next_change(&observed)
+        .into_iter()
+        .chain(settled)
+        .min();
     (group_status::status(&observed), next)
 }
 
@@ -84,17 +95,33 @@ fn standing(
     now: Moment,
 ) -> Option<ProviderHealth> {
     let validated = view.judged.as_ref().ok()?;
-    Some(context.knowledge.ledger(|ledger| health(validated, used, ledger, stored, now)))
+    Some(
+        context
+            .knowledge
+            .ledger(|ledger| health(validated, used, ledger, stored, now)),
+    )
 }
 
 /// Who uses a provider; and when a pod will count as silent that does not now.
 fn used(context: &Context, view: &ProviderView, now: Monotonic) -> (ProviderUse, Option<Monotonic>) {
     let name = view.resource.name_any();
-    let mut used = ProviderUse { groups: BTreeSet::new(), models: BTreeSet::new(), reporters: Reporters::default() };
+    let mut used = ProviderUse {
+        groups: BTreeSet::new(),
+        models: BTreeSet::new(),
+        reporters: Reporters::default(),
+    };
     let mut settled = Some(context.leading_since + SETTLING).filter(|at| now < *at);
     let mut silent: Option<Monotonic> = None;
-    for group in context.views.groups_in(&view.resource.namespace().unwrap_or_default()) {
-        let members = group.resource.spec.members.iter().filter(|member| member.provider_ref.name == name);
+    for group in context
+        .views
+        .groups_in(&view.resource.namespace().unwrap_or_default())
+    {
+        let members = group
+            .resource
+            .spec
+            .members
+            .iter()
+            .filter(|member| member.provider_ref.name == name);
         let models: Vec<&String> = members.map(|member| &member.model).collect();
         if models.is_empty() {
             continue;
@@ -104,9 +131,15 @@ fn used(context: &Context, view: &ProviderView, now: Monotonic) -> (ProviderUse,
         let fleet = fleet::view(context, &group.resource);
         used.reporters.ready += fleet.reporting(now);
         used.reporters.total += fleet.counted().count();
-        let unheard = fleet.counted().filter(|pod| pod.exchange.is_none()).map(|pod| pod.running_since + SETTLING);
+        let unheard = fleet
+            .counted()
+            .filter(|pod| pod.exchange.is_none())
+            .map(|pod| pod.running_since + SETTLING);
         settled = settled.max(unheard.filter(|at| now < *at).max());
-        let heard = fleet.counted().filter_map(|pod| pod.exchange.as_ref()).map(|exchange| exchange.heard + SETTLING);
+        let heard = fleet
+            .counted()
+            .filter_map(|pod| pod.exchange.as_ref())
+            .map(|exchange| exchange.heard + SETTLING);
         silent = silent.into_iter().chain(heard.filter(|at| now < *at)).min();
     }
     used.reporters.settling = settled.is_some() && used.reporters.ready < used.reporters.total;

@@ -61,12 +61,24 @@ const SECRETS: &str = "type!=helm.sh/release.v1,type!=kubernetes.io/service-acco
 pub fn start(clients: &Clients, args: &Args, watchdog: &Watchdog, wakes: &Wakes) -> Stores {
     // One namespace, or all: a list of several is served by one operator each.
     let namespace = args.watch_namespace.as_deref();
-    let watching = Watching { clients, namespace, watchdog };
-    let (providers, provider_changes) = watching.whole::<ModelProvider>("modelproviders", watcher::Config::default());
-    let (groups, group_changes) = watching.whole::<LoadBalanceGroup>("loadbalancegroups", watcher::Config::default());
-    let fleet = watcher::Config::default().labels(&format!("app.kubernetes.io/managed-by={MANAGED_BY},{GROUP_LABEL}"));
+    let watching = Watching {
+        clients,
+        namespace,
+        watchdog,
+    };
+    let (providers, provider_changes) =
+        watching.whole::<ModelProvider>("modelproviders", watcher::Config::default());
+    let (groups, group_changes) =
+        watching.whole::<LoadBalanceGroup>("loadbalancegroups", watcher::Config::default());
+    let fleet = watcher::Config::default().labels(&format!(
+        "app.kubernetes.io/managed-by={MANAGED_BY},{GROUP_LABEL}"
+    ));
     let (pods, pod_changes) = watching.whole::<Pod>("pods", fleet.clone());
-    let stores = Stores { providers, groups, pods };
+    let stores = Stores {
+        providers,
+        groups,
+        pods,
+    };
 
     let to = wakes.clone();
     let known = stores.clone();
@@ -88,10 +100,24 @@ pub fn start(clients: &Clients, args: &Args, watchdog: &Watchdog, wakes: &Wakes)
     let to = wakes.clone();
     spawn(pod_changes, move |change| {
         let (Change::Applied(pod) | Change::Deleted(pod)) = change;
-        owner(&pod).into_iter().for_each(|group| to.survey(Subject::Group(group)));
+        owner(&pod)
+            .into_iter()
+            .for_each(|group| to.survey(Subject::Group(group)));
     });
-    watching.sources::<Secret>("secrets", watcher::Config::default().fields(SECRETS), &stores, wakes, Reference::secret);
-    watching.sources::<ConfigMap>("configmaps", watcher::Config::default(), &stores, wakes, Reference::config_map);
+    watching.sources::<Secret>(
+        "secrets",
+        watcher::Config::default().fields(SECRETS),
+        &stores,
+        wakes,
+        Reference::secret,
+    );
+    watching.sources::<ConfigMap>(
+        "configmaps",
+        watcher::Config::default(),
+        &stores,
+        wakes,
+        Reference::config_map,
+    );
     watching.children::<Deployment>("deployments", &fleet, wakes);
     watching.children::<Service>("services", &fleet, wakes);
     watching.children::<ServiceAccount>("serviceaccounts", &fleet, wakes);
@@ -99,12 +125,25 @@ pub fn start(clients: &Clients, args: &Args, watchdog: &Watchdog, wakes: &Wakes)
 }
 
 /// The groups that name a provider.
-pub fn groups_of<'a>(stores: &'a Stores, provider: &ModelProvider) -> impl Iterator<Item = ObjectRef<LoadBalanceGroup>> + use<'a> {
+pub fn groups_of<'a>(
+    stores: &'a Stores,
+    provider: &ModelProvider,
+) -> impl Iterator<Item = ObjectRef<LoadBalanceGroup>> + use<'a> {
     let (namespace, name) = (provider.namespace(), provider.name_any());
     let uses = move |group: &Arc<LoadBalanceGroup>| {
-        group.namespace() == namespace && group.spec.members.iter().any(|member| member.provider_ref.name == name)
+        group.namespace() == namespace
+            && group
+                .spec
+                .members
+                .iter()
+                .any(|member| member.provider_ref.name == name)
     };
-    stores.groups.state().into_iter().filter(uses).map(|group| ObjectRef::from_obj(group.as_ref()))
+    stores
+        .groups
+        .state()
+        .into_iter()
+        .filter(uses)
+        .map(|group| ObjectRef::from_obj(group.as_ref()))
 }
 
 struct Watching<'a> {
@@ -119,10 +158,17 @@ impl Watching<'_> {
         K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
     {
         let client = self.clients.watch.clone();
-        self.namespace.map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace))
+        self.namespace.map_or_else(
+            || Api::all(client.clone()),
+            |namespace| Api::namespaced(client.clone(), namespace),
+        )
     }
 
-    fn whole<K>(&self, name: &'static str, config: watcher::Config) -> (Store<K>, impl Stream<Item = Change<K>> + use<K>)
+    fn whole<K>(
+        &self,
+        name: &'static str,
+        config: watcher::Config,
+    ) -> (Store<K>, impl Stream<Item = Change<K>> + use<K>)
     where
         K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
             + Clone
@@ -135,9 +181,18 @@ impl Watching<'_> {
         reflect(name, self.api::<DeserializeGuard<K>>(), config, self.watchdog)
     }
 
-    fn metadata<K>(&self, name: &'static str, config: watcher::Config) -> impl Stream<Item = Change<PartialObjectMeta<K>>> + use<K>
+    fn metadata<K>(
+        &self,
+        name: &'static str,
+        config: watcher::Config,
+    ) -> impl Stream<Item = Change<PartialObjectMeta<K>>> + use<K>
     where
-        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope> + Clone + std::fmt::Debug + Send + Sync + 'static,
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + Send
+            + Sync
+            + 'static,
     {
         follow(name, self.api::<PartialObjectMeta<K>>(), config, self.watchdog)
     }
@@ -151,7 +206,12 @@ impl Watching<'_> {
         wakes: &Wakes,
         reference: fn(&str, &str) -> Reference,
     ) where
-        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope> + Clone + std::fmt::Debug + Send + Sync + 'static,
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + Send
+            + Sync
+            + 'static,
     {
         let (stores, to) = (stores.clone(), wakes.clone());
         spawn(self.metadata::<K>(name, config), move |change| {
@@ -174,7 +234,12 @@ impl Watching<'_> {
     /// Objects that the operator makes: what anybody changes there is set right again.
     fn children<K>(&self, name: &'static str, config: &watcher::Config, wakes: &Wakes)
     where
-        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope> + Clone + std::fmt::Debug + Send + Sync + 'static,
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + Send
+            + Sync
+            + 'static,
     {
         let to = wakes.clone();
         let mut generations: HashMap<String, i64> = HashMap::new();
@@ -185,7 +250,14 @@ impl Watching<'_> {
             };
             // A Deployment's status changes all the time and is not ours to mend.
             let uid = object.uid().unwrap_or_default();
-            let before = if gone { generations.remove(&uid) } else { object.meta().generation.and_then(|now| generations.insert(uid, now)) };
+            let before = if gone {
+                generations.remove(&uid)
+            } else {
+                object
+                    .meta()
+                    .generation
+                    .and_then(|now| generations.insert(uid, now))
+            };
             if gone || before.is_none() || before != object.meta().generation {
                 owner(&object).into_iter().for_each(|group| to.group(group));
             }
@@ -223,7 +295,10 @@ where
     })
 }
 
-fn spawn<T: Send + 'static>(changes: impl Stream<Item = T> + Send + 'static, mut act: impl FnMut(T) + Send + 'static) {
+fn spawn<T: Send + 'static>(
+    changes: impl Stream<Item = T> + Send + 'static,
+    mut act: impl FnMut(T) + Send + 'static,
+) {
     tokio::spawn(async move {
         let mut changes = std::pin::pin!(changes);
         while let Some(change) = changes.next().await {

@@ -54,7 +54,8 @@ impl ExchangeClient {
         certificate: &str,
         token: Zeroizing<String>,
     ) -> Result<Self, ExchangeError> {
-        let roots = reqwest::Certificate::from_pem_bundle(certificate.as_bytes()).map_err(ExchangeError::Certificate)?;
+        let roots = reqwest::Certificate::from_pem_bundle(certificate.as_bytes())
+            .map_err(ExchangeError::Certificate)?;
         let http = reqwest::Client::builder()
             .tls_certs_only(roots)
             .resolve(EXCHANGE_SERVER_NAME, SocketAddr::new(ip, port))

@@ -1,8 +1,8 @@
 //! What every pod of one fleet should run, and how to reach it.
 
+use keypool_contract::Encoded;
 use keypool_contract::document::Stamp;
 use keypool_contract::exchange::ClearCooldown;
-use keypool_contract::Encoded;
 use zeroize::Zeroizing;
 
 use crate::ledger::DocumentScope;

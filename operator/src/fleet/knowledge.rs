@@ -46,7 +46,14 @@ impl Knowledge {
     /// Nothing known yet. News goes to `news`.
     pub fn new(clock: Clock, news: mpsc::UnboundedSender<News>) -> Self {
         let (ledger, reports, running) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { clock, ledger, reports, running, version: watch::Sender::new(0), news }
+        Self {
+            clock,
+            ledger,
+            reports,
+            running,
+            version: watch::Sender::new(0),
+            news,
+        }
     }
 
     /// Looks into the ledger.
@@ -67,22 +74,45 @@ impl Knowledge {
     }
 
     /// Takes in a pod's answer.
-    pub fn receive(&self, group: &ObjectId, pod_uid: &str, scope: &DocumentScope, response: ExchangeResponse) {
+    pub fn receive(
+        &self,
+        group: &ObjectId,
+        pod_uid: &str,
+        scope: &DocumentScope,
+        response: ExchangeResponse,
+    ) {
         let now = self.clock.now();
         let received = self.ledger.lock().receive(scope, &response, now);
         if received.dropped > 0 {
-            tracing::warn!(dropped = received.dropped, group = group.name, "verdicts about what is not in the pod's document");
+            tracing::warn!(
+                dropped = received.dropped,
+                group = group.name,
+                "verdicts about what is not in the pod's document"
+            );
         }
-        let ExchangeResponse { instance, acknowledgement, .. } = response;
-        let report = Report { instance, acknowledgement, heard: now.monotonic };
+        let ExchangeResponse {
+            instance,
+            acknowledgement,
+            ..
+        } = response;
+        let report = Report {
+            instance,
+            acknowledgement,
+            heard: now.monotonic,
+        };
         let before = self.reports.lock().insert(pod_uid.to_owned(), report.clone());
-        let same = |before: &Report| before.instance == report.instance && before.acknowledgement == report.acknowledgement;
+        let same = |before: &Report| {
+            before.instance == report.instance && before.acknowledgement == report.acknowledgement
+        };
         if !before.as_ref().is_some_and(same) {
             self.tell(News::Group(group.clone()));
         }
         if !received.changed.is_empty() {
             self.version.send_modify(|version| *version += 1);
-            received.changed.into_iter().for_each(|provider| self.tell(News::Provider(provider)));
+            received
+                .changed
+                .into_iter()
+                .for_each(|provider| self.tell(News::Provider(provider)));
         }
     }
 
@@ -93,13 +123,20 @@ impl Knowledge {
 
     /// Since when this leader has seen a pod run.
     pub fn running_since(&self, pod_uid: &str) -> Monotonic {
-        *self.running.lock().entry(pod_uid.to_owned()).or_insert_with(|| self.clock.now().monotonic)
+        *self
+            .running
+            .lock()
+            .entry(pod_uid.to_owned())
+            .or_insert_with(|| self.clock.now().monotonic)
     }
 
     /// The advisories for a pod, and what to confirm to it.
     pub fn for_pod(&self, instance: &str, scope: &DocumentScope) -> (Advisories, u64) {
         let ledger = self.ledger.lock();
-        (ledger.advisories_for(instance, scope, self.clock.now()), ledger.confirmed(instance))
+        (
+            ledger.advisories_for(instance, scope, self.clock.now()),
+            ledger.confirmed(instance),
+        )
     }
 
     /// Forgets pods that are gone. Their verdicts stay.

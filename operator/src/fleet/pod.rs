@@ -107,7 +107,12 @@ impl PodExchange {
     ) -> Result<(), ExchangeError> {
         let same_way = |had: &Desired| had.certificate == desired.certificate && had.token == desired.token;
         if !client.as_ref().is_some_and(|(had, _)| same_way(had)) {
-            let new = ExchangeClient::new(self.pod.ip, EXCHANGE_PORT, &desired.certificate, desired.token.clone())?;
+            let new = ExchangeClient::new(
+                self.pod.ip,
+                EXCHANGE_PORT,
+                &desired.certificate,
+                desired.token.clone(),
+            )?;
             *client = Some((Arc::clone(desired), new));
         }
         let Some((_, client)) = client else { return Ok(()) };
@@ -138,20 +143,40 @@ impl PodExchange {
         Ok(())
     }
 
-    fn request(&self, desired: &Desired, told: &Told, advisories: &Advisories, confirmed: u64) -> ExchangeRequest {
+    fn request(
+        &self,
+        desired: &Desired,
+        told: &Told,
+        advisories: &Advisories,
+        confirmed: u64,
+    ) -> ExchangeRequest {
         let hash = desired.document.hash();
-        let tried = told.offered.as_ref().is_some_and(|(offered, at)| offered == hash && at.elapsed() < OFFER_AGAIN);
+        let tried = told
+            .offered
+            .as_ref()
+            .is_some_and(|(offered, at)| offered == hash && at.elapsed() < OFFER_AGAIN);
         let offer = !told.instance.is_empty() && told.runs.as_ref() != Some(hash) && !tried;
         let document = offer.then(|| String::from_utf8_lossy(desired.document.bytes()).into_owned());
-        let news = !told.advisories.as_ref().is_some_and(|before| advisories.known_from(before));
-        let clears = if told.clears == desired.clear_cooldowns { &[][..] } else { &desired.clear_cooldowns };
+        let news = !told
+            .advisories
+            .as_ref()
+            .is_some_and(|before| advisories.known_from(before));
+        let clears = if told.clears == desired.clear_cooldowns {
+            &[][..]
+        } else {
+            &desired.clear_cooldowns
+        };
         let first = told.instance.is_empty();
         ExchangeRequest {
             term: u64::try_from(*self.leader.term.borrow()).unwrap_or(0),
             reader: self.leader.identity.clone(),
             instance: told.instance.clone(),
             confirmed,
-            wait_ms: if first || news || document.is_some() || !clears.is_empty() { 0 } else { MAX_POLL_MS },
+            wait_ms: if first || news || document.is_some() || !clears.is_empty() {
+                0
+            } else {
+                MAX_POLL_MS
+            },
             document,
             advisories: (news && !first).then(|| advisories.to_wire(self.knowledge.clock.now())),
             clear_cooldowns: clears.to_vec(),
@@ -167,7 +192,10 @@ impl PodExchange {
         response: ExchangeResponse,
     ) {
         if told.instance != response.instance {
-            *told = Told { instance: response.instance.clone(), ..Told::default() };
+            *told = Told {
+                instance: response.instance.clone(),
+                ..Told::default()
+            };
         } else {
             if request.advisories.is_some() {
                 told.advisories = Some(advisories);
@@ -178,7 +206,8 @@ impl PodExchange {
             told.clears.clone_from(&desired.clear_cooldowns);
         }
         told.runs = response.acknowledgement.hash.clone();
-        self.knowledge.receive(&self.group, &self.pod.uid, &desired.scope, response);
+        self.knowledge
+            .receive(&self.group, &self.pod.uid, &desired.scope, response);
     }
 
     fn raise_term(&self, seen: u64) {

@@ -34,7 +34,11 @@ impl Drop for Fleet {
 impl Roster {
     /// Without any fleet.
     pub fn new(leader: Leader, knowledge: Arc<Knowledge>) -> Self {
-        Self { leader, knowledge, fleets: Mutex::default() }
+        Self {
+            leader,
+            knowledge,
+            fleets: Mutex::default(),
+        }
     }
 
     /// What a fleet's pods should run from now on.
@@ -74,7 +78,9 @@ impl Roster {
                     knowledge: Arc::clone(&self.knowledge),
                     desired: fleet.desired.subscribe(),
                 };
-                fleet.pods.insert(pod.uid.clone(), (pod, tokio::spawn(exchange.run())));
+                fleet
+                    .pods
+                    .insert(pod.uid.clone(), (pod, tokio::spawn(exchange.run())));
             }
         }
     }

@@ -31,7 +31,9 @@ pub enum IdentityError {
     #[error(transparent)]
     Random(#[from] MaterialError),
     /// The Secret is not one of ours any more.
-    #[error("Secret {IDENTITY_SECRET} in namespace {namespace} is not usable: {source}; delete it to get a new one, with new fingerprints")]
+    #[error(
+        "Secret {IDENTITY_SECRET} in namespace {namespace} is not usable: {source}; delete it to get a new one, with new fingerprints"
+    )]
     Weak {
         /// The operator's namespace.
         namespace: String,
@@ -48,7 +50,11 @@ pub enum IdentityError {
 pub async fn read_or_create(client: &Client, namespace: &str) -> Result<Identity, IdentityError> {
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let failed = |operation| {
-        move |source| IdentityError::Request { namespace: namespace.to_owned(), operation, source }
+        move |source| IdentityError::Request {
+            namespace: namespace.to_owned(),
+            operation,
+            source,
+        }
     };
     let mut found = api.get_opt(IDENTITY_SECRET).await.map_err(failed("read"))?;
     if found.is_none() {
@@ -56,10 +62,16 @@ pub async fn read_or_create(client: &Client, namespace: &str) -> Result<Identity
         let secret = Secret {
             metadata: ObjectMeta {
                 name: Some(IDENTITY_SECRET.into()),
-                labels: Some(BTreeMap::from([("app.kubernetes.io/managed-by".to_owned(), MANAGED_BY.to_owned())])),
+                labels: Some(BTreeMap::from([(
+                    "app.kubernetes.io/managed-by".to_owned(),
+                    MANAGED_BY.to_owned(),
+                )])),
                 ..ObjectMeta::default()
             },
-            data: Some(BTreeMap::from([(IDENTITY_KEY.to_owned(), ByteString(bytes.to_vec()))])),
+            data: Some(BTreeMap::from([(
+                IDENTITY_KEY.to_owned(),
+                ByteString(bytes.to_vec()),
+            )])),
             type_: Some("keypool.dev/identity".into()),
             ..Secret::default()
         };
@@ -72,6 +84,12 @@ pub async fn read_or_create(client: &Client, namespace: &str) -> Result<Identity
         found = api.get_opt(IDENTITY_SECRET).await.map_err(failed("read"))?;
     }
     let data = found.and_then(|secret| secret.data).unwrap_or_default();
-    let bytes = data.get(IDENTITY_KEY).map(|bytes| bytes.0.clone()).unwrap_or_default();
-    Identity::new(Zeroizing::new(bytes)).map_err(|source| IdentityError::Weak { namespace: namespace.to_owned(), source })
+    let bytes = data
+        .get(IDENTITY_KEY)
+        .map(|bytes| bytes.0.clone())
+        .unwrap_or_default();
+    Identity::new(Zeroizing::new(bytes)).map_err(|source| IdentityError::Weak {
+        namespace: namespace.to_owned(),
+        source,
+    })
 }

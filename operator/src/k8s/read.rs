@@ -31,7 +31,10 @@ pub struct Reader {
 impl Reader {
     /// A reader that has seen nothing yet.
     pub fn new(client: Client) -> Self {
-        Self { client, missing: Mutex::default() }
+        Self {
+            client,
+            missing: Mutex::default(),
+        }
     }
 
     /// Reads all, each as it is now.
@@ -44,11 +47,15 @@ impl Reader {
             let read = match reference.kind {
                 Kind::Secret => {
                     let api: Api<Secret> = Api::namespaced(self.client.clone(), &reference.namespace);
-                    api.get_opt(&reference.name).await.map(|found| found.map(Into::into))
+                    api.get_opt(&reference.name)
+                        .await
+                        .map(|found| found.map(Into::into))
                 }
                 Kind::ConfigMap => {
                     let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &reference.namespace);
-                    api.get_opt(&reference.name).await.map(|found| found.map(Into::into))
+                    api.get_opt(&reference.name)
+                        .await
+                        .map(|found| found.map(Into::into))
                 }
             };
             let lookup = match read {

@@ -21,8 +21,11 @@ const WATCH_TIMEOUT_SECONDS: u32 = 60;
 /// Which watches have kept failing; liveness reads it. A quiet watch is a healthy one: only errors tell.
 #[derive(Clone, Default)]
 pub struct Watchdog {
-    watches: Arc<Mutex<Vec<(&'static str, Arc<Mutex<Option<Failing>>>)>>>,
+    watches: Arc<Mutex<Vec<(&'static str, Run)>>>,
 }
+
+/// The run of errors that a watch is in, if it is.
+type Run = Arc<Mutex<Option<Failing>>>;
 
 /// A run of errors.
 #[derive(Clone, Copy)]
@@ -51,7 +54,7 @@ impl Failing {
 }
 
 impl Watchdog {
-    fn register(&self, name: &'static str) -> Arc<Mutex<Option<Failing>>> {
+    fn register(&self, name: &'static str) -> Run {
         let failing = Arc::default();
         self.watches.lock().push((name, Arc::clone(&failing)));
         failing
@@ -114,8 +117,17 @@ fn readable<K: Resource>(
 ) -> Option<watcher::Result<Event<K>>> {
     let checked = |DeserializeGuard(read): DeserializeGuard<K>| {
         let told = |error: &InvalidObject| {
-            let (object, namespace) = (error.metadata.name.as_deref(), error.metadata.namespace.as_deref());
-            tracing::error!(watch = name, object, namespace, error = error.error, "an object cannot be read");
+            let (object, namespace) = (
+                error.metadata.name.as_deref(),
+                error.metadata.namespace.as_deref(),
+            );
+            tracing::error!(
+                watch = name,
+                object,
+                namespace,
+                error = error.error,
+                "an object cannot be read"
+            );
         };
         read.inspect_err(told).ok()
     };
@@ -147,7 +159,7 @@ where
 fn heard<K>(
     name: &'static str,
     stream: impl Stream<Item = watcher::Result<Event<K>>>,
-    failing: Arc<Mutex<Option<Failing>>>,
+    failing: Run,
 ) -> impl Stream<Item = Change<K>> {
     stream.filter_map(move |event| {
         let change = match event {

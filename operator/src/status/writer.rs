@@ -67,7 +67,11 @@ impl Writer {
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         loop {
             let now = self.context.clock.now().monotonic;
-            let next = self.due.values().min().map_or(HOUSEKEEPING, |at| Duration::from_millis(now.until_ms(*at)));
+            let next = self
+                .due
+                .values()
+                .min()
+                .map_or(HOUSEKEEPING, |at| Duration::from_millis(now.until_ms(*at)));
             tokio::select! {
                 subject = subjects.recv() => match subject {
                     Some(subject) => self.wake(subject),
@@ -109,7 +113,12 @@ impl Writer {
         match news {
             News::Group(id) => self.wake(Subject::Group(ObjectRef::new(&id.name).within(&id.namespace))),
             News::Provider(uid) => {
-                let view = self.context.views.providers().into_iter().find(|view| view.resource.uid().as_ref() == Some(uid));
+                let view = self
+                    .context
+                    .views
+                    .providers()
+                    .into_iter()
+                    .find(|view| view.resource.uid().as_ref() == Some(uid));
                 let Some(view) = view else { return };
                 self.wake(Subject::Provider(ObjectRef::from_obj(view.resource.as_ref())));
                 self.wake_groups_of(&view.resource);
@@ -119,8 +128,18 @@ impl Writer {
 
     fn wake_groups_of(&mut self, provider: &ModelProvider) {
         let name = provider.name_any();
-        for group in self.context.views.groups_in(&provider.namespace().unwrap_or_default()) {
-            if group.resource.spec.members.iter().any(|member| member.provider_ref.name == name) {
+        for group in self
+            .context
+            .views
+            .groups_in(&provider.namespace().unwrap_or_default())
+        {
+            if group
+                .resource
+                .spec
+                .members
+                .iter()
+                .any(|member| member.provider_ref.name == name)
+            {
                 self.wake(Subject::Group(ObjectRef::from_obj(group.resource.as_ref())));
             }
         }
@@ -128,7 +147,12 @@ impl Writer {
 
     fn look_at_what_is_due(&mut self) {
         let now = self.context.clock.now().monotonic;
-        let due: Vec<Subject> = self.due.iter().filter(|(_, at)| **at <= now).map(|(subject, _)| subject.clone()).collect();
+        let due: Vec<Subject> = self
+            .due
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(subject, _)| subject.clone())
+            .collect();
         for subject in due {
             self.due.remove(&subject);
             if let Some(again) = self.in_flight.get_mut(&subject) {
@@ -141,12 +165,17 @@ impl Writer {
             };
             if let Some(next) = next {
                 let earlier = self.due.get(&subject).copied();
-                self.due.insert(subject, earlier.map_or(next, |earlier| earlier.min(next)));
+                self.due
+                    .insert(subject, earlier.map_or(next, |earlier| earlier.min(next)));
             }
         }
     }
 
-    fn look_at_provider(&mut self, provider: &ObjectRef<ModelProvider>, subject: &Subject) -> Option<Monotonic> {
+    fn look_at_provider(
+        &mut self,
+        provider: &ObjectRef<ModelProvider>,
+        subject: &Subject,
+    ) -> Option<Monotonic> {
         let resource = self.context.stores.providers.get(provider)?;
         let id = ObjectId::of(resource.as_ref());
         let view = self.context.views.provider(&id)?;
@@ -158,15 +187,30 @@ impl Writer {
                 let mut known = view.resource.as_ref().clone();
                 known.status = stored;
                 let news = key_events(&known, &status);
-                let (context, events, about) = (Arc::clone(&self.context), self.events.clone(), resource.object_ref(&()));
+                let (context, events, about) = (
+                    Arc::clone(&self.context),
+                    self.events.clone(),
+                    resource.object_ref(&()),
+                );
                 let written = status.clone();
-                self.write(Kind::ModelProvider, subject, provider, id.clone(), status, move || async move {
-                    context.views.provider_written(id, written);
-                    for event in news {
-                        let severity = if event.warning { Severity::Warning } else { Severity::Normal };
-                        events.publish(&about, severity, event.reason, event.note).await;
-                    }
-                });
+                self.write(
+                    Kind::ModelProvider,
+                    subject,
+                    provider,
+                    id.clone(),
+                    status,
+                    move || async move {
+                        context.views.provider_written(id, written);
+                        for event in news {
+                            let severity = if event.warning {
+                                Severity::Warning
+                            } else {
+                                Severity::Normal
+                            };
+                            events.publish(&about, severity, event.reason, event.note).await;
+                        }
+                    },
+                );
                 None
             }
             Permit::At(at) => Some(at),
@@ -181,19 +225,30 @@ impl Writer {
             return None;
         };
         let id = ObjectId::of(resource.as_ref());
-        self.context.roster.staff(&id, fleet::addresses(&self.context, &resource));
+        self.context
+            .roster
+            .staff(&id, fleet::addresses(&self.context, &resource));
         let view = self.context.views.group(&id)?;
-        self.acknowledged.insert(id.clone(), view.acknowledged(&self.context));
+        self.acknowledged
+            .insert(id.clone(), view.acknowledged(&self.context));
         self.count_acknowledged();
         let (status, next) = survey::of_group(&self.context, &view, self.context.clock.now());
         let stored = self.context.views.group_status(&view);
         let later = match self.permit(Kind::LoadBalanceGroup, subject, &status, stored.as_ref()) {
             Permit::Now => {
                 let (context, written) = (Arc::clone(&self.context), status.clone());
-                let reporters_changed = stored.map(|stored| stored.ready_replicas) != Some(status.ready_replicas);
-                self.write(Kind::LoadBalanceGroup, subject, group, id.clone(), status, move || async move {
-                    context.views.group_written(id, written);
-                });
+                let reporters_changed =
+                    stored.map(|stored| stored.ready_replicas) != Some(status.ready_replicas);
+                self.write(
+                    Kind::LoadBalanceGroup,
+                    subject,
+                    group,
+                    id.clone(),
+                    status,
+                    move || async move {
+                        context.views.group_written(id, written);
+                    },
+                );
                 if reporters_changed {
                     self.wake_providers_of(&resource);
                 }
@@ -209,13 +264,24 @@ impl Writer {
     fn wake_providers_of(&mut self, group: &LoadBalanceGroup) {
         let namespace = group.namespace().unwrap_or_default();
         for member in &group.spec.members {
-            self.wake(Subject::Provider(ObjectRef::new(&member.provider_ref.name).within(&namespace)));
+            self.wake(Subject::Provider(
+                ObjectRef::new(&member.provider_ref.name).within(&namespace),
+            ));
         }
     }
 
-    fn permit<S: Comparable>(&mut self, kind: Kind, subject: &Subject, status: &S, stored: Option<&S>) -> Permit {
+    fn permit<S: Comparable>(
+        &mut self,
+        kind: Kind,
+        subject: &Subject,
+        status: &S,
+        stored: Option<&S>,
+    ) -> Permit {
         let now = self.context.clock.now().monotonic;
-        let bucket = self.buckets.entry(subject.clone()).or_insert_with(|| Bucket::new(now));
+        let bucket = self
+            .buckets
+            .entry(subject.clone())
+            .or_insert_with(|| Bucket::new(now));
         let permit = bucket.ask(status.change_from(stored), now);
         match permit {
             Permit::Nothing => self.metrics.status(kind, Outcome::Unchanged),
@@ -225,15 +291,36 @@ impl Writer {
         permit
     }
 
-    fn write<K, S, F, Fut>(&mut self, kind: Kind, subject: &Subject, object: &ObjectRef<K>, id: ObjectId, status: S, after: F)
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    fn write<K, S, F, Fut>(
+        &mut self,
+        kind: Kind,
+        subject: &Subject,
+        object: &ObjectRef<K>,
+        id: ObjectId,
+        status: S,
+        after: F,
+    ) where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + Sync
+            + 'static,
         S: Serialize + Send + Sync + 'static,
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send,
     {
-        let api: Api<K> = Api::namespaced(self.context.clients.request.clone(), object.namespace.as_deref().unwrap_or_default());
-        let (subject, name, metrics, wakes) = (subject.clone(), object.name.clone(), self.metrics.clone(), self.context.wakes.clone());
+        let api: Api<K> = Api::namespaced(
+            self.context.clients.request.clone(),
+            object.namespace.as_deref().unwrap_or_default(),
+        );
+        let (subject, name, metrics, wakes) = (
+            subject.clone(),
+            object.name.clone(),
+            self.metrics.clone(),
+            self.context.wakes.clone(),
+        );
         self.in_flight.insert(subject.clone(), false);
         self.writing.spawn(async move {
             // With its UID: an object that was deleted and made anew gets no status of the old one.
@@ -250,7 +337,11 @@ impl Writer {
                     after().await;
                 }
                 Err(kube::Error::Api(refusal)) if refusal.code == 404 || refusal.code == 409 => {
-                    tracing::debug!(object = name, code = refusal.code, "the object of a status is gone");
+                    tracing::debug!(
+                        object = name,
+                        code = refusal.code,
+                        "the object of a status is gone"
+                    );
                 }
                 Err(error) => {
                     metrics.status(kind, Outcome::Failed);
@@ -270,11 +361,17 @@ impl Writer {
     fn keep_house(&mut self) {
         let context = Arc::clone(&self.context);
         let live_group = |id: &ObjectId| {
-            let group = context.stores.groups.get(&ObjectRef::new(&id.name).within(&id.namespace));
+            let group = context
+                .stores
+                .groups
+                .get(&ObjectRef::new(&id.name).within(&id.namespace));
             group.is_some_and(|group| ObjectId::of(group.as_ref()) == *id)
         };
         let live_provider = |id: &ObjectId| {
-            let provider = context.stores.providers.get(&ObjectRef::new(&id.name).within(&id.namespace));
+            let provider = context
+                .stores
+                .providers
+                .get(&ObjectRef::new(&id.name).within(&id.namespace));
             provider.is_some_and(|provider| ObjectId::of(provider.as_ref()) == *id)
         };
         for gone in context.views.keep_groups(live_group) {
@@ -284,12 +381,17 @@ impl Writer {
         context.views.keep_providers(live_provider);
         let kept = context.views.providers().into_iter().map(|view| {
             let uid = view.resource.uid().unwrap_or_default();
-            (uid, view.judged.ok().and_then(|validated| validated.fingerprints()))
+            (
+                uid,
+                view.judged.ok().and_then(|validated| validated.fingerprints()),
+            )
         });
         let kept = kept.collect();
         context.knowledge.amend(|ledger| ledger.keep(&kept));
         let pods = context.stores.pods.state();
-        context.knowledge.keep_pods(&pods.iter().filter_map(|pod| pod.uid()).collect());
+        context
+            .knowledge
+            .keep_pods(&pods.iter().filter_map(|pod| pod.uid()).collect());
         self.acknowledged.retain(|group, _| live_group(group));
         self.count_acknowledged();
         let live = |subject: &Subject| match subject {

@@ -7,7 +7,7 @@ use keypool_tests::product::{LIMIT, Member, Scene, all_answered, manifests, stat
 use keypool_tests::ring::Test;
 use keypool_tests::wait;
 
-use crate::service::answering;
+use crate::service::{Traffic, answering};
 
 /// The pods' port for the operator.
 const EXCHANGE: u16 = 8443;
@@ -36,7 +36,7 @@ pub(crate) async fn cluster_volume_path(test: Test) -> anyhow::Result<()> {
     let generation = generation(&scene).await?;
 
     let block = Block::new(None, proxy.address, EXCHANGE, Manner::Drop)?;
-    let steady = caller.steady();
+    let steady = Traffic::start(caller);
     let mark = fake.mark().await?;
     // Both values are good, so that only which one is used tells.
     let value = scene.known().fresh("team-a");

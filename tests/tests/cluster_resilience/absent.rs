@@ -9,7 +9,7 @@ use keypool_tests::wait;
 use keypool_tests::watcher::Watcher;
 
 use crate::operators::Operators;
-use crate::service::answering;
+use crate::service::{Traffic, answering};
 
 const KEYS: [&str; 3] = ["edited", "revoked", "kept"];
 /// How long the API server is away.
@@ -37,7 +37,7 @@ pub(crate) async fn cluster_without_operator(test: Test) -> anyhow::Result<()> {
 
     let operators = Operators::new(&test)?;
     let replicas = operators.replicas().await?;
-    let steady = answering(scene.caller("chat").await?).await?.steady();
+    let steady = Traffic::start(answering(scene.caller("chat").await?).await?);
     operators.scale(0).await?;
     operators.gone().await?;
 
@@ -52,6 +52,15 @@ pub(crate) async fn cluster_without_operator(test: Test) -> anyhow::Result<()> {
     tokio::time::sleep(OUTAGE).await;
     let during = fake.requests(mark).await?;
     server.restart()?;
+    // Their own pauses after a minute without a server are not under test.
+    test.control_plane()?
+        .controller_manager()
+        .context("no controllers")?
+        .restart()?;
+    test.node()?
+        .component("kube-scheduler")
+        .context("no scheduler")?
+        .restart()?;
 
     let (providers, groups) = wait::until("the API server", LIMIT, || async {
         let providers = scene.watch_providers().await.map_err(|error| error.to_string())?;

@@ -9,7 +9,7 @@ use keypool_tests::wait;
 use serde_json::json;
 
 use crate::operators::Operators;
-use crate::service::answering;
+use crate::service::{Traffic, answering};
 
 const KEYS: [&str; 3] = ["dead", "slow", "good"];
 /// As long as a vendor's hint may hold a key.
@@ -29,7 +29,7 @@ pub(crate) async fn cluster_verdict_outlives_pod(test: Test) -> anyhow::Result<(
         ])
         .await?;
     scene.healthy(&["openai"], "chat").await?;
-    let steady = answering(scene.caller("chat").await?).await?.steady();
+    let steady = Traffic::start(answering(scene.caller("chat").await?).await?);
 
     let (dead, slow) = learn(&scene, &fake).await?;
     let mark = fake.mark().await?;

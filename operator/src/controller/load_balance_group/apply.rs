@@ -21,18 +21,32 @@ pub async fn apply(
     read_version: Option<String>,
     document_written: impl FnOnce(),
 ) -> Result<Vec<Conflict>, ReconcileError> {
-    let Prepared { document: _, service_account, rendered_secret, client_secret, service, deployment } = prepared;
+    let Prepared {
+        document: _,
+        service_account,
+        rendered_secret,
+        client_secret,
+        service,
+        deployment,
+    } = prepared;
     let namespace = service.metadata.namespace.clone().unwrap_or_default();
     let children = &context.children;
     let mut conflicts = Vec::new();
     note(children.bring(owner, service_account, None).await, &mut conflicts)?;
-    if note(children.bring(owner, rendered_secret.0, read_version).await, &mut conflicts)? {
+    if note(
+        children.bring(owner, rendered_secret.0, read_version).await,
+        &mut conflicts,
+    )? {
         document_written();
     }
     note(children.bring(owner, service, None).await, &mut conflicts)?;
     match client_secret {
         Some(secret) => drop(note(children.bring(owner, secret.0, None).await, &mut conflicts)?),
-        None => children.remove::<Secret>(owner, &namespace, &names::client(owner.name)).await?,
+        None => {
+            children
+                .remove::<Secret>(owner, &namespace, &names::client(owner.name))
+                .await?
+        }
     }
     note(children.bring(owner, deployment, None).await, &mut conflicts)?;
     Ok(conflicts)
@@ -43,7 +57,10 @@ fn note(written: Result<(), ApplyError>, conflicts: &mut Vec<Conflict>) -> Resul
     match written {
         Ok(()) => Ok(true),
         Err(ApplyError::NameConflict { kind, name }) => {
-            conflicts.push(Conflict { kind: kind.to_owned(), name });
+            conflicts.push(Conflict {
+                kind: kind.to_owned(),
+                name,
+            });
             Ok(false)
         }
         Err(error) => Err(error),

@@ -15,15 +15,26 @@ use crate::moment::Monotonic;
 /// The fleet of a group as this leader sees it.
 pub fn view(context: &Context, group: &LoadBalanceGroup) -> Fleet {
     let now = context.clock.now().monotonic;
-    let pods = pods(context, group).iter().map(|pod| pod_view(context, pod, now)).collect();
-    Fleet { wanted: group.spec.proxy.replicas, pods, leading_since: context.leading_since }
+    let pods = pods(context, group)
+        .iter()
+        .map(|pod| pod_view(context, pod, now))
+        .collect();
+    Fleet {
+        wanted: group.spec.proxy.replicas,
+        pods,
+        leading_since: context.leading_since,
+    }
 }
 
 /// The pods with which to be in an exchange: those that run and have an address.
 pub fn addresses(context: &Context, group: &LoadBalanceGroup) -> Vec<PodAddress> {
     let address = |pod: &std::sync::Arc<Pod>| {
         let ip: IpAddr = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
-        (running(pod) && !ended(pod)).then(|| PodAddress { uid: pod.uid().unwrap_or_default(), name: pod.name_any(), ip })
+        (running(pod) && !ended(pod)).then(|| PodAddress {
+            uid: pod.uid().unwrap_or_default(),
+            name: pod.name_any(),
+            ip,
+        })
     };
     pods(context, group).iter().filter_map(address).collect()
 }
@@ -46,7 +57,11 @@ fn pod_view(context: &Context, pod: &Pod, now: Monotonic) -> PodView {
         terminating: pod.metadata.deletion_timestamp.is_some(),
         running: running(pod),
         ready: ready(pod),
-        running_since: if running(pod) { context.knowledge.running_since(&uid) } else { now },
+        running_since: if running(pod) {
+            context.knowledge.running_since(&uid)
+        } else {
+            now
+        },
         exchange: report.map(|report| PodExchange {
             instance: report.instance,
             acknowledgement: report.acknowledgement,
@@ -56,14 +71,24 @@ fn pod_view(context: &Context, pod: &Pod, now: Monotonic) -> PodView {
 }
 
 fn running(pod: &Pod) -> bool {
-    let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let statuses = pod
+        .status
+        .iter()
+        .flat_map(|status| status.container_statuses.iter().flatten());
     let of_proxy = statuses.filter(|status| status.name == CONTAINER);
-    of_proxy.filter_map(|status| status.state.as_ref()).any(|state| state.running.is_some())
+    of_proxy
+        .filter_map(|status| status.state.as_ref())
+        .any(|state| state.running.is_some())
 }
 
 fn ready(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    let conditions = pod
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
+    conditions
+        .into_iter()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 /// Evicted and completed pods stay as objects for a while and serve nothing.

@@ -30,22 +30,35 @@ use crate::reference;
 ///
 /// # Errors
 /// When an object could not be read or written. What was written before stands.
-pub async fn reconcile(context: &Context, group: Arc<LoadBalanceGroup>) -> Result<Option<Monotonic>, ReconcileError> {
+pub async fn reconcile(
+    context: &Context,
+    group: Arc<LoadBalanceGroup>,
+) -> Result<Option<Monotonic>, ReconcileError> {
     let id = ObjectId::of(group.as_ref());
     let judged = judge(context, &group).await?;
     let before = context.views.group(&id);
     let applied = before.and_then(|view| view.applied);
-    let mut view = GroupView { resource: Arc::clone(&group), judged: judged.map(Arc::new), refused: None, applied };
+    let mut view = GroupView {
+        resource: Arc::clone(&group),
+        judged: judged.map(Arc::new),
+        refused: None,
+        applied,
+    };
     let mut again = None;
     let outcome = match view.judged.clone() {
         Ok(validated) => {
-            again = validated.valid_providers().filter_map(|provider| provider.validate_again_at()).min();
+            again = validated
+                .valid_providers()
+                .filter_map(|provider| provider.validate_again_at())
+                .min();
             serve(context, &validated, &mut view).await
         }
         Err(_) => Ok(()),
     };
     context.views.put_group(view);
-    context.wakes.survey(Subject::Group(ObjectRef::from_obj(group.as_ref())));
+    context
+        .wakes
+        .survey(Subject::Group(ObjectRef::from_obj(group.as_ref())));
     outcome.map(|()| again)
 }
 
@@ -56,7 +69,13 @@ async fn judge(
     let namespace = group.namespace().unwrap_or_default();
     let mut providers = Providers::new();
     for name in group.spec.members.iter().map(|member| &member.provider_ref.name) {
-        let Some(provider) = context.stores.providers.get(&ObjectRef::new(name).within(&namespace)) else { continue };
+        let Some(provider) = context
+            .stores
+            .providers
+            .get(&ObjectRef::new(name).within(&namespace))
+        else {
+            continue;
+        };
         // The provider's own pass has usually judged this very object; if not, a document without its keys must not be written.
         let seen = context.views.provider(&ObjectId::of(provider.as_ref()));
         let judged = match seen.filter(|view| Arc::ptr_eq(&view.resource, &provider)) {
@@ -66,14 +85,30 @@ async fn judge(
         providers.insert(name.clone(), judged);
     }
     let now = context.clock.now();
-    let fetched = context.reader.fetch(reference::of_group(group), now.monotonic).await?;
+    let fetched = context
+        .reader
+        .fetch(reference::of_group(group), now.monotonic)
+        .await?;
     let identity = context.identity.for_namespace(&namespace);
-    let around = Surroundings { fetched: &fetched, install: &context.install, identity: &identity, now };
+    let around = Surroundings {
+        fetched: &fetched,
+        install: &context.install,
+        identity: &identity,
+        now,
+    };
     Ok(validate::validate(group, providers, &around))
 }
 
-async fn serve(context: &Context, group: &ValidatedGroup, view: &mut GroupView) -> Result<(), ReconcileError> {
-    let owner = Owner { uid: &group.id.uid, kind: &LoadBalanceGroup::kind(&()), name: &group.id.name };
+async fn serve(
+    context: &Context,
+    group: &ValidatedGroup,
+    view: &mut GroupView,
+) -> Result<(), ReconcileError> {
+    let owner = Owner {
+        uid: &group.id.uid,
+        kind: &LoadBalanceGroup::kind(&()),
+        name: &group.id.name,
+    };
     let stored = read_own(context, owner, &group.id.namespace, names::proxy(&group.id.name)).await?;
     let rendered = stored.as_ref().map(Rendered::read);
     if held(&view.resource, PAUSED).as_deref() == Some("true") {
@@ -82,12 +117,18 @@ async fn serve(context: &Context, group: &ValidatedGroup, view: &mut GroupView) 
         }
         return Ok(());
     }
-    let handled = view.resource.status.as_ref().and_then(|status| status.last_handled_reconcile_at.clone());
+    let handled = view
+        .resource
+        .status
+        .as_ref()
+        .and_then(|status| status.last_handled_reconcile_at.clone());
     if held(&view.resource, RECONCILE_REQUESTED_AT).is_some_and(|asked| handled.as_ref() != Some(&asked)) {
         context.children.forget(&group.id);
     }
     let client = read(context, &group.id.namespace, names::client(&group.id.name)).await?;
-    let ours = client.as_ref().is_some_and(|secret| ownership(secret, owner) == Ownership::Ours);
+    let ours = client
+        .as_ref()
+        .is_some_and(|secret| ownership(secret, owner) == Ownership::Ours);
     let client = ClientSecret::of(group.client_access.generated, client.as_ref(), ours);
     let taken = matches!(client, ClientSecret::Taken);
     let now = context.clock.now();
@@ -128,11 +169,20 @@ async fn serve(context: &Context, group: &ValidatedGroup, view: &mut GroupView) 
     };
     let version = stored.as_ref().and_then(ResourceExt::resource_version);
     // Pods hear of a document only after its write succeeded: otherwise the volume could bring back an older one.
-    let mut conflicts = apply(context, owner, prepared, version, || context.roster.desire(&group.id, Arc::new(desired))).await?;
+    let mut conflicts = apply(context, owner, prepared, version, || {
+        context.roster.desire(&group.id, Arc::new(desired))
+    })
+    .await?;
     if taken {
-        conflicts.push(Conflict { kind: "Secret".into(), name: names::client(&group.id.name) });
+        conflicts.push(Conflict {
+            kind: "Secret".into(),
+            name: names::client(&group.id.name),
+        });
     }
-    let same_spec = view.applied.take().filter(|before| before.desired.spec_since == written.spec_since);
+    let same_spec = view
+        .applied
+        .take()
+        .filter(|before| before.desired.spec_since == written.spec_since);
     view.applied = Some(Applied {
         spec_written: same_spec.map_or(now.monotonic, |before| before.spec_written),
         desired: written,
@@ -157,12 +207,18 @@ fn keep_exchanging(context: &Context, group: &ValidatedGroup, rendered: &Rendere
 }
 
 fn wishes(context: &Context, group: &ValidatedGroup) -> Vec<keypool_contract::exchange::ClearCooldown> {
-    let views = group.valid_providers().filter_map(|provider| context.views.provider(&provider.id));
+    let views = group
+        .valid_providers()
+        .filter_map(|provider| context.views.provider(&provider.id));
     views.filter_map(|view| view.wish).collect()
 }
 
 fn held(group: &LoadBalanceGroup, annotation: &str) -> Option<String> {
-    group.annotations().get(annotation).filter(|value| !value.is_empty()).cloned()
+    group
+        .annotations()
+        .get(annotation)
+        .filter(|value| !value.is_empty())
+        .cloned()
 }
 
 /// Reads the group's own Secret; one of that name that is not the group's counts as missing, and stops the write later.

@@ -20,12 +20,17 @@ use crate::reference;
 ///
 /// # Errors
 /// When a referenced object could not be read: then nothing is decided.
-pub async fn reconcile(context: &Context, provider: Arc<ModelProvider>) -> Result<Option<Monotonic>, ReconcileError> {
+pub async fn reconcile(
+    context: &Context,
+    provider: Arc<ModelProvider>,
+) -> Result<Option<Monotonic>, ReconcileError> {
     let judged = look(context, &provider).await?;
     for group in groups_of(&context.stores, &provider) {
         context.wakes.group(group);
     }
-    context.wakes.survey(Subject::Provider(ObjectRef::from_obj(provider.as_ref())));
+    context
+        .wakes
+        .survey(Subject::Provider(ObjectRef::from_obj(provider.as_ref())));
     Ok(judged.ok().and_then(|validated| validated.validate_again_at()))
 }
 
@@ -38,28 +43,51 @@ pub async fn look(
     provider: &Arc<ModelProvider>,
 ) -> Result<Result<ValidatedProvider, InvalidProvider>, ReconcileError> {
     let now = context.clock.now();
-    let fetched = context.reader.fetch(reference::of_provider(provider), now.monotonic).await?;
-    let identity = context.identity.for_namespace(&provider.namespace().unwrap_or_default());
-    let around = Surroundings { fetched: &fetched, install: &context.install, identity: &identity, now };
+    let fetched = context
+        .reader
+        .fetch(reference::of_provider(provider), now.monotonic)
+        .await?;
+    let identity = context
+        .identity
+        .for_namespace(&provider.namespace().unwrap_or_default());
+    let around = Surroundings {
+        fetched: &fetched,
+        install: &context.install,
+        identity: &identity,
+        now,
+    };
     let judged = validate::validate(provider, &around);
     remember(context, provider, judged.clone());
     Ok(judged)
 }
 
 /// The first time that this leader sees a provider, it takes over what the stored status knows.
-fn remember(context: &Context, provider: &Arc<ModelProvider>, judged: Result<ValidatedProvider, InvalidProvider>) {
+fn remember(
+    context: &Context,
+    provider: &Arc<ModelProvider>,
+    judged: Result<ValidatedProvider, InvalidProvider>,
+) {
     let id = ObjectId::of(provider.as_ref());
     let before = context.views.provider(&id);
     if before.is_none()
         && let (Ok(validated), Some(status)) = (&judged, &provider.status)
     {
         let current = |fingerprint: &str| {
-            validated.credentials.iter().any(|credential| credential.value.fingerprint() == Some(fingerprint))
+            validated
+                .credentials
+                .iter()
+                .any(|credential| credential.value.fingerprint() == Some(fingerprint))
         };
         let now = context.clock.now();
-        context.knowledge.amend(|ledger| ledger.seed(&id.uid, &status.keys, current, now));
+        context
+            .knowledge
+            .amend(|ledger| ledger.seed(&id.uid, &status.keys, current, now));
     }
     // The status soon says that a wish was handled; pods that start to listen later must hear it all the same.
     let wish = wish::clear_cooldown(provider).or_else(|| before.and_then(|view| view.wish));
-    context.views.put_provider(ProviderView { resource: Arc::clone(provider), judged, wish });
+    context.views.put_provider(ProviderView {
+        resource: Arc::clone(provider),
+        judged,
+        wish,
+    });
 }

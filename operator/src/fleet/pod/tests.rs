@@ -7,14 +7,19 @@ use keypool_contract::limits::SCHEMA_VERSION;
 use tokio::sync::mpsc;
 
 use super::{
-    Advisories, Arc, Desired, ExchangeRequest, ExchangeResponse, Knowledge, Leader, ObjectId, PodAddress, PodExchange, Told, watch,
+    Advisories, Arc, Desired, ExchangeRequest, ExchangeResponse, Knowledge, Leader, ObjectId, PodAddress,
+    PodExchange, Told, watch,
 };
 use crate::clock::Clock;
 use crate::ledger::DocumentScope;
 
 fn desired() -> Desired {
     Desired {
-        stamp: Stamp { schema_version: SCHEMA_VERSION, lineage: "l".into(), generation: 2 },
+        stamp: Stamp {
+            schema_version: SCHEMA_VERSION,
+            lineage: "l".into(),
+            generation: 2,
+        },
         document: Encoded::from_bytes(b"{}".to_vec()),
         scope: DocumentScope::default(),
         certificate: String::new(),
@@ -26,9 +31,20 @@ fn desired() -> Desired {
 fn exchange() -> PodExchange {
     let (news, _) = mpsc::unbounded_channel();
     PodExchange {
-        pod: PodAddress { uid: "u".into(), name: "p".into(), ip: Ipv4Addr::LOCALHOST.into() },
-        group: ObjectId { uid: "g".into(), namespace: "n".into(), name: "g".into() },
-        leader: Leader { identity: "me".into(), term: watch::Sender::new(1) },
+        pod: PodAddress {
+            uid: "u".into(),
+            name: "p".into(),
+            ip: Ipv4Addr::LOCALHOST.into(),
+        },
+        group: ObjectId {
+            uid: "g".into(),
+            namespace: "n".into(),
+            name: "g".into(),
+        },
+        leader: Leader {
+            identity: "me".into(),
+            term: watch::Sender::new(1),
+        },
         knowledge: Arc::new(Knowledge::new(Clock::default(), news)),
         desired: watch::Sender::new(None).subscribe(),
     }
@@ -38,7 +54,12 @@ fn next(exchange: &PodExchange, told: &Told) -> ExchangeRequest {
     exchange.request(&desired(), told, &Advisories::default(), 0)
 }
 
-fn answered(exchange: &PodExchange, told: &mut Told, request: &ExchangeRequest, acknowledgement: Acknowledgement) {
+fn answered(
+    exchange: &PodExchange,
+    told: &mut Told,
+    request: &ExchangeRequest,
+    acknowledgement: Acknowledgement,
+) {
     let response = ExchangeResponse {
         instance: "i".into(),
         acknowledgement,
@@ -54,18 +75,30 @@ fn answered(exchange: &PodExchange, told: &mut Told, request: &ExchangeRequest, 
 fn a_document_is_offered_until_the_pod_answered() {
     let (exchange, mut told) = (exchange(), Told::default());
     let first = next(&exchange, &told);
-    assert!(first.document.is_none() && first.wait_ms == 0, "the pod is not known yet");
+    assert!(
+        first.document.is_none() && first.wait_ms == 0,
+        "the pod is not known yet"
+    );
     answered(&exchange, &mut told, &first, Acknowledgement::default());
 
     for _ in 0..3 {
         let offer = next(&exchange, &told);
         assert!(offer.document.is_some());
-        assert_eq!(offer.wait_ms, 0, "an answer that is not held cannot be overtaken by news");
+        assert_eq!(
+            offer.wait_ms, 0,
+            "an answer that is not held cannot be overtaken by news"
+        );
     }
     let offer = next(&exchange, &told);
-    let taken = Acknowledgement { hash: Some(desired().document.hash().clone()), ..Acknowledgement::default() };
+    let taken = Acknowledgement {
+        hash: Some(desired().document.hash().clone()),
+        ..Acknowledgement::default()
+    };
     let mut refused = told;
-    let mut told = Told { instance: "i".into(), ..Told::default() };
+    let mut told = Told {
+        instance: "i".into(),
+        ..Told::default()
+    };
     answered(&exchange, &mut told, &offer, taken);
     let held = next(&exchange, &told);
     assert!(held.document.is_none() && held.wait_ms > 0);
