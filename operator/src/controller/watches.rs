@@ -11,10 +11,12 @@
 //! A status that we write must not wake our own reconcile: our kinds wake it only with a new generation or other annotations.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount};
 use keypool_crds::v1alpha1::{LoadBalanceGroup, ModelProvider};
@@ -23,6 +25,7 @@ use kube::runtime::reflector::store::WriterDropped;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 
 use super::context::{Subject, Wakes};
 use super::load_balance_group::build::{GROUP_LABEL, MANAGED_BY};
@@ -146,6 +149,17 @@ pub fn groups_of<'a>(
         .map(|group| ObjectRef::from_obj(group.as_ref()))
 }
 
+/// What can be watched in one namespace or in all.
+trait Watched:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Send + Sync + 'static
+{
+}
+
+impl<K> Watched for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Send + Sync + 'static
+{
+}
+
 struct Watching<'a> {
     clients: &'a Clients,
     namespace: Option<&'a str>,
@@ -155,7 +169,7 @@ struct Watching<'a> {
 impl Watching<'_> {
     fn api<K>(&self) -> Api<K>
     where
-        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
         let client = self.clients.watch.clone();
         self.namespace.map_or_else(
@@ -170,13 +184,7 @@ impl Watching<'_> {
         config: watcher::Config,
     ) -> (Store<K>, impl Stream<Item = Change<K>> + use<K>)
     where
-        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-            + Clone
-            + serde::de::DeserializeOwned
-            + std::fmt::Debug
-            + Send
-            + Sync
-            + 'static,
+        K: Watched + DeserializeOwned,
     {
         reflect(name, self.api::<DeserializeGuard<K>>(), config, self.watchdog)
     }
@@ -187,12 +195,7 @@ impl Watching<'_> {
         config: watcher::Config,
     ) -> impl Stream<Item = Change<PartialObjectMeta<K>>> + use<K>
     where
-        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-            + Clone
-            + std::fmt::Debug
-            + Send
-            + Sync
-            + 'static,
+        K: Watched,
     {
         follow(name, self.api::<PartialObjectMeta<K>>(), config, self.watchdog)
     }
@@ -206,12 +209,7 @@ impl Watching<'_> {
         wakes: &Wakes,
         reference: fn(&str, &str) -> Reference,
     ) where
-        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-            + Clone
-            + std::fmt::Debug
-            + Send
-            + Sync
-            + 'static,
+        K: Watched,
     {
         let (stores, to) = (stores.clone(), wakes.clone());
         spawn(self.metadata::<K>(name, config), move |change| {
@@ -234,12 +232,7 @@ impl Watching<'_> {
     /// Objects that the operator makes: what anybody changes there is set right again.
     fn children<K>(&self, name: &'static str, config: &watcher::Config, wakes: &Wakes)
     where
-        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-            + Clone
-            + std::fmt::Debug
-            + Send
-            + Sync
-            + 'static,
+        K: Watched,
     {
         let to = wakes.clone();
         let mut generations: HashMap<String, i64> = HashMap::new();
