@@ -64,11 +64,15 @@ fn open_to(table: &str, port: u16) -> usize {
     open.count()
 }
 
-/// The group's pods that have an address and are not terminating, by name.
-pub(super) async fn list(pods: &Api<Pod>, group: &str) -> Result<Vec<Proxy>, kube::Error> {
+/// All pods of the group, those on their way out too.
+pub(super) async fn pods(pods: &Api<Pod>, group: &str) -> Result<Vec<Pod>, kube::Error> {
     let labels = format!("app.kubernetes.io/name=keypool-proxy,app.kubernetes.io/instance={group}");
-    let pods = pods.list(&ListParams::default().labels(&labels)).await?;
-    let mut proxies: Vec<Proxy> = pods.items.into_iter().filter_map(read).collect();
+    Ok(pods.list(&ListParams::default().labels(&labels)).await?.items)
+}
+
+/// The group's pods that have an address and are not terminating, by name.
+pub(super) async fn list(api: &Api<Pod>, group: &str) -> Result<Vec<Proxy>, kube::Error> {
+    let mut proxies: Vec<Proxy> = pods(api, group).await?.into_iter().filter_map(read).collect();
     proxies.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(proxies)
 }

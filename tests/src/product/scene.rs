@@ -9,6 +9,7 @@ use keypool_crds::v1alpha1::{KeyState, LoadBalanceGroup, ModelProvider};
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;
+use tokio::net::TcpStream;
 
 use crate::ring::Test;
 use crate::wait;
@@ -145,8 +146,8 @@ impl Scene {
         self.serving(group).await
     }
 
-    /// Waits until the group is Ready and Programmed and all its replicas are
-    /// ready.
+    /// Waits until the group is Ready and Programmed, all its replicas are
+    /// ready, and the node knows the way from its Service to them.
     pub async fn serving(&self, group: &str) -> anyhow::Result<()> {
         self.remember(group);
         wait::until(&format!("{group} to serve"), LIMIT, || async {
@@ -164,6 +165,11 @@ impl Scene {
                 true => Ok(()),
                 false => Err(format!("{status:?}")),
             }
+        })
+        .await?;
+        let host = format!("{group}-keypool.{}.svc.cluster.local", self.test.namespace());
+        wait::until(&format!("the Service of {group}"), LIMIT, || {
+            TcpStream::connect((host.as_str(), 80))
         })
         .await?;
         Ok(())
@@ -194,6 +200,14 @@ impl Scene {
     pub async fn proxies(&self, group: &str) -> anyhow::Result<Vec<Proxy>> {
         self.remember(group);
         Ok(proxies::list(&self.test.api::<Pod>(), group).await?)
+    }
+
+    /// Waits until the group has so many pods, none of them on its way out.
+    pub async fn settled(&self, group: &str, count: usize) -> anyhow::Result<()> {
+        let api = self.test.api::<Pod>();
+        let pods = || proxies::pods(&api, group);
+        wait::until_value("the pods to settle", LIMIT, pods, |pods| pods.len() == count).await?;
+        self.serving(group).await
     }
 
     /// A proxy's metrics, from the pod itself.

@@ -21,7 +21,7 @@ pub(crate) async fn cluster_quickstart(test: Test) -> anyhow::Result<()> {
         .load_balance_groups()
         .patch(Quickstart::GROUP, &PatchParams::default(), &one)
         .await?;
-    scene.serving(Quickstart::GROUP).await?;
+    scene.settled(Quickstart::GROUP, 1).await?;
 
     let caller = scene.caller(Quickstart::GROUP).await?;
     let mark = example.fake.mark().await?;
