@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Parser;
+use futures::StreamExt as _;
 use keypool_operator::args::Args;
 use keypool_operator::clock::Clock;
 use keypool_operator::controller::context::{Context, Views, Wakes};
@@ -23,6 +24,7 @@ use keypool_operator::k8s::read::Reader;
 use keypool_operator::k8s::watch::Watchdog;
 use keypool_operator::status::writer::Writer;
 use keypool_operator::telemetry::Metrics;
+use kube::runtime::reflector::ObjectRef;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing_subscriber::EnvFilter;
@@ -71,9 +73,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("health cannot be served on {listen}"))?;
 
-    let (providers, provider_wakes) = futures::channel::mpsc::unbounded();
-    let (groups, group_wakes) = futures::channel::mpsc::unbounded();
-    let (subjects, subject_wakes) = mpsc::unbounded_channel();
+    let (providers, mut provider_wakes) = futures::channel::mpsc::unbounded();
+    let (groups, mut group_wakes) = futures::channel::mpsc::unbounded();
+    let (subjects, mut subject_wakes) = mpsc::unbounded_channel();
     let wakes = Wakes {
         providers,
         groups,
@@ -95,8 +97,19 @@ async fn run(args: Args) -> anyhow::Result<()> {
         retry_period: args.retry_period,
     };
     let mut candidate = Candidate::new(clients.request.clone(), settings);
+    // Who waits does not act on wakes and must not gather them for weeks; whoever leads looks at everything once.
+    let pass_over = async {
+        loop {
+            tokio::select! {
+                _ = provider_wakes.next() => {}
+                _ = group_wakes.next() => {}
+                _ = subject_wakes.recv() => {}
+            }
+        }
+    };
     let term = tokio::select! {
         term = candidate.acquire() => watch::Sender::new(term),
+        () = pass_over => anyhow::bail!("the watches ended"),
         _ = terminate.recv() => return Ok(()),
     };
     tracing::info!(term = *term.borrow(), "leading");
@@ -127,13 +140,20 @@ async fn run(args: Args) -> anyhow::Result<()> {
         views: Views::default(),
         clients: clients.clone(),
     });
+    for provider in context.stores.providers.state() {
+        context.wakes.provider(ObjectRef::from_obj(provider.as_ref()));
+    }
+    for group in context.stores.groups.state() {
+        context.wakes.group(ObjectRef::from_obj(group.as_ref()));
+    }
     let events = Events::new(clients.request.clone(), &args.instance);
     let writer = Writer::new(Arc::clone(&context), events, metrics.clone());
-    tokio::spawn(writer.run(subject_wakes, heard));
+    let writing = tokio::spawn(writer.run(subject_wakes, heard));
     let driving = drive::run(context, metrics, provider_wakes, group_wakes);
     tokio::select! {
         lost = candidate.hold(&term) => Err(lost.into()),
         () = driving => anyhow::bail!("the reconcile loops ended"),
+        _ = writing => anyhow::bail!("the writer of statuses ended"),
         _ = terminate.recv() => {
             candidate.release().await;
             Ok(())

@@ -70,6 +70,8 @@ pub struct ProviderView {
     pub resource: Arc<ModelProvider>,
     /// The judgement.
     pub judged: Result<ValidatedProvider, InvalidProvider>,
+    /// When the look began whose reads this was made from.
+    pub looked: Monotonic,
     /// A person's wish to end cooldowns, kept for pods that have not heard it yet.
     pub wish: Option<ClearCooldown>,
 }
@@ -115,6 +117,14 @@ pub struct Context {
     pub views: Views,
 }
 
+impl ProviderView {
+    /// Whether this judged the object as it is written now; another status makes no difference.
+    pub fn is_of(&self, provider: &ModelProvider) -> bool {
+        let (seen, now) = (&self.resource.metadata, &provider.metadata);
+        seen.uid == now.uid && seen.generation == now.generation && seen.annotations == now.annotations
+    }
+}
+
 impl GroupView {
     /// How many of its pods told this leader that they run the document that they should run.
     pub fn acknowledged(&self, context: &Context) -> usize {
@@ -136,11 +146,13 @@ pub struct Views {
 }
 
 impl Views {
-    /// Stores what a provider's pass found.
+    /// Stores what a look at a provider found, unless a later look has ended before: its reads are the newer ones.
     pub fn put_provider(&self, view: ProviderView) {
-        self.providers
-            .lock()
-            .insert(ObjectId::of(view.resource.as_ref()), view);
+        let mut providers = self.providers.lock();
+        let id = ObjectId::of(view.resource.as_ref());
+        if providers.get(&id).is_none_or(|known| known.looked <= view.looked) {
+            providers.insert(id, view);
+        }
     }
 
     /// Stores what a group's pass found.
@@ -212,11 +224,12 @@ impl Views {
     }
 
     /// Forgets all groups but these and tells which it forgot.
-    pub fn keep_groups(&self, live: impl Fn(&ObjectId) -> bool) -> Vec<ObjectId> {
+    pub fn keep_groups(&self, live: impl Fn(&ObjectId) -> bool) -> Vec<(ObjectId, GroupView)> {
         self.group_statuses.lock().retain(|id, _| live(id));
         let mut groups = self.groups.lock();
         let gone: Vec<ObjectId> = groups.keys().filter(|id| !live(id)).cloned().collect();
-        gone.iter().for_each(|id| drop(groups.remove(id)));
-        gone
+        gone.into_iter()
+            .filter_map(|id| groups.remove_entry(&id))
+            .collect()
     }
 }

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
+use crate::controller::load_balance_group::status::SILENT_AFTER;
 use crate::install::ObjectId;
 use crate::ledger::{Advisories, DocumentScope, Ledger};
 use crate::moment::Monotonic;
@@ -104,7 +105,14 @@ impl Knowledge {
         let same = |before: &Report| {
             before.instance == report.instance && before.acknowledgement == report.acknowledgement
         };
-        if !before.as_ref().is_some_and(same) {
+        // Who was silent and speaks again may say the same as before: that it speaks is the news.
+        let back = |before: &Report| now.monotonic.since(before.heard) >= SILENT_AFTER;
+        if before.as_ref().is_none_or(back) {
+            scope
+                .providers()
+                .for_each(|provider| self.tell(News::Provider(provider.clone())));
+        }
+        if before.as_ref().is_none_or(|before| back(before) || !same(before)) {
             self.tell(News::Group(group.clone()));
         }
         if !received.changed.is_empty() {

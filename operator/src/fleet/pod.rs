@@ -82,8 +82,11 @@ impl PodExchange {
                 }
                 continue;
             };
+            // The first request carries nothing: only a later one shows that the pod takes what we have to say.
+            let greeted = !told.instance.is_empty();
             match self.once(&desired, &mut client, &mut told).await {
-                Ok(()) => pause = FIRST_PAUSE,
+                Ok(()) if greeted => pause = FIRST_PAUSE,
+                Ok(()) => {}
                 Err(error) => {
                     if let ExchangeError::StaleTerm { term } = error {
                         self.raise_term(term);

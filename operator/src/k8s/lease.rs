@@ -118,18 +118,22 @@ impl Candidate {
 
     /// Renews until leadership is lost. `least_term` lets a holder raise its term above one that a pod has seen.
     pub async fn hold(&mut self, least_term: &tokio::sync::watch::Sender<i32>) -> Lost {
+        // Counted from before the request: what the others see is no later than that.
         let mut renewed = Instant::now();
         loop {
             tokio::time::sleep(self.settings.retry_period).await;
             // A guard must not live through the match: its arms write the same value.
             let least = *least_term.borrow();
-            match self.step(least).await {
-                Ok(Some(term)) => {
-                    renewed = Instant::now();
+            let asked = Instant::now();
+            let left = self.settings.renew_deadline.saturating_sub(renewed.elapsed());
+            match tokio::time::timeout(left, self.step(least)).await {
+                Ok(Ok(Some(term))) => {
+                    renewed = asked;
                     least_term.send_if_modified(|least| std::mem::replace(least, term) != term);
                 }
-                Ok(None) => return Lost("another holds the Lease"),
-                Err(error) => tracing::warn!(%error, "the Lease could not be renewed"),
+                Ok(Ok(None)) => return Lost("another holds the Lease"),
+                Ok(Err(error)) => tracing::warn!(%error, "the Lease could not be renewed"),
+                Err(_) => return Lost("the Lease could not be renewed in time"),
             }
             if renewed.elapsed() >= self.settings.renew_deadline {
                 return Lost("the Lease could not be renewed in time");

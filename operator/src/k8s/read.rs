@@ -9,7 +9,7 @@ use kube::{Api, Client};
 use parking_lot::Mutex;
 
 use crate::moment::Monotonic;
-use crate::reference::{Fetched, Kind, Lookup, Reference};
+use crate::reference::{Fetched, Kind, Lookup, MISSING_GRACE, Reference};
 
 /// The API server was asked and gave no answer that decides anything.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,11 @@ impl Reader {
             client,
             missing: Mutex::default(),
         }
+    }
+
+    fn lasts(&self, reference: &Reference, now: Monotonic) -> bool {
+        let since = *self.missing.lock().entry(reference.clone()).or_insert(now);
+        now.since(since) >= MISSING_GRACE
     }
 
     /// Reads all, each as it is now.
@@ -67,7 +72,10 @@ impl Reader {
                     let since = *self.missing.lock().entry(reference.clone()).or_insert(now);
                     Lookup::NotFound { since }
                 }
-                Err(kube::Error::Api(status)) if status.code == 403 => Lookup::Forbidden,
+                // Rights come and go while a cluster starts or a chart is upgraded: only a refusal that lasts decides.
+                Err(kube::Error::Api(status)) if status.code == 403 && self.lasts(&reference, now) => {
+                    Lookup::Forbidden
+                }
                 Err(source) => return Err(ReadError { reference, source }),
             };
             fetched.insert(reference, lookup);

@@ -32,6 +32,8 @@ use crate::telemetry::{Kind, Metrics, Outcome};
 const FIELD_MANAGER: &str = "keypool-status";
 /// A failed write is tried again after this.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
+/// Between two looks at an object that nothing woke.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// What is gone is forgotten, and every pod list is counted, this often.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
 
@@ -111,7 +113,10 @@ impl Writer {
     /// What is known about a provider shows in the provider and in the groups that use it.
     fn hear(&mut self, news: &News) {
         match news {
-            News::Group(id) => self.wake(Subject::Group(ObjectRef::new(&id.name).within(&id.namespace))),
+            News::Group(id) => {
+                self.raise_generation(id);
+                self.wake(Subject::Group(ObjectRef::new(&id.name).within(&id.namespace)));
+            }
             News::Provider(uid) => {
                 let view = self
                     .context
@@ -123,6 +128,22 @@ impl Writer {
                 self.wake(Subject::Provider(ObjectRef::from_obj(view.resource.as_ref())));
                 self.wake_groups_of(&view.resource);
             }
+        }
+    }
+
+    /// A pod that runs a later document of the same lineage than the stored one keeps it (a restored backup): the next pass
+    /// goes above it.
+    fn raise_generation(&self, id: &ObjectId) {
+        let Some(view) = self.context.views.group(id) else {
+            return;
+        };
+        let Some(applied) = &view.applied else { return };
+        let (stamp, hash) = (&applied.desired.stamp, &applied.desired.hash);
+        let fleet = fleet::view(&self.context, &view.resource);
+        if fleet.reported_generation(&stamp.lineage, stamp.generation, hash) > 0 {
+            self.context
+                .wakes
+                .group(ObjectRef::from_obj(view.resource.as_ref()));
         }
     }
 
@@ -164,6 +185,8 @@ impl Writer {
                 Subject::Group(group) => self.look_at_group(group, &subject),
             };
             if let Some(next) = next {
+                // A point that has passed would be due at once, again and again.
+                let next = next.max(now + SHORTEST_PAUSE);
                 let earlier = self.due.get(&subject).copied();
                 self.due
                     .insert(subject, earlier.map_or(next, |earlier| earlier.min(next)));
@@ -374,9 +397,10 @@ impl Writer {
                 .get(&ObjectRef::new(&id.name).within(&id.namespace));
             provider.is_some_and(|provider| ObjectId::of(provider.as_ref()) == *id)
         };
-        for gone in context.views.keep_groups(live_group) {
+        for (gone, view) in context.views.keep_groups(live_group) {
             context.roster.dismiss(&gone);
             context.children.forget(&gone);
+            self.wake_providers_of(&view.resource);
         }
         context.views.keep_providers(live_provider);
         let kept = context.views.providers().into_iter().map(|view| {

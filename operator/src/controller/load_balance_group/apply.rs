@@ -33,12 +33,12 @@ pub async fn apply(
     let children = &context.children;
     let mut conflicts = Vec::new();
     note(children.bring(owner, service_account, None).await, &mut conflicts)?;
-    if note(
-        children.bring(owner, rendered_secret.0, read_version).await,
-        &mut conflicts,
-    )? {
-        document_written();
+    let rendered = children.bring(owner, rendered_secret.0, read_version).await;
+    if !note(rendered, &mut conflicts)? {
+        // Pods must not mount somebody else's Secret.
+        return Ok(conflicts);
     }
+    document_written();
     note(children.bring(owner, service, None).await, &mut conflicts)?;
     match client_secret {
         Some(secret) => drop(note(children.bring(owner, secret.0, None).await, &mut conflicts)?),

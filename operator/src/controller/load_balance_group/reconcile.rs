@@ -1,8 +1,10 @@
 //! One pass over a group: read, judge, build, write, and tell the fleet what it should run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
+use keypool_contract::exchange::ClearCooldown;
 use keypool_crds::v1alpha1::LoadBalanceGroup;
 use keypool_crds::v1alpha1::shared::{PAUSED, RECONCILE_REQUESTED_AT};
 use kube::runtime::reflector::ObjectRef;
@@ -24,7 +26,7 @@ use crate::k8s::apply::{ApplyError, Owner, Ownership, ownership};
 use crate::ledger::DocumentScope;
 use crate::material::{ClientSecret, Material, Rendered};
 use crate::moment::Monotonic;
-use crate::reference;
+use crate::reference::{self, MISSING_GRACE};
 
 /// One pass.
 ///
@@ -44,22 +46,48 @@ pub async fn reconcile(
         refused: None,
         applied,
     };
-    let mut again = None;
     let outcome = match view.judged.clone() {
-        Ok(validated) => {
-            again = validated
-                .valid_providers()
-                .filter_map(|provider| provider.validate_again_at())
-                .min();
-            serve(context, &validated, &mut view).await
-        }
-        Err(_) => Ok(()),
+        Ok(validated) => serve(context, &validated, &mut view).await,
+        Err(_) => stand_by(context, &group).await,
     };
+    let again = look_again_at(&view, context.clock.now().monotonic);
     context.views.put_group(view);
     context
         .wakes
         .survey(Subject::Group(ObjectRef::from_obj(group.as_ref())));
     outcome.map(|()| again)
+}
+
+/// Names that were taken tell nobody when they become free: such a child carries no label of ours.
+const TAKEN: Duration = Duration::from_secs(15);
+
+/// When the next pass is due without any event: the end of a grace, or a name that may have become free.
+fn look_again_at(view: &GroupView, now: Monotonic) -> Option<Monotonic> {
+    let validated = view.judged.as_ref().ok()?;
+    let graces = validated
+        .valid_providers()
+        .filter_map(|provider| provider.validate_again_at());
+    let away = (!validated.client_access.away.is_empty()).then(|| now + MISSING_GRACE);
+    let conflicts = view
+        .applied
+        .as_ref()
+        .is_some_and(|applied| !applied.conflicts.is_empty());
+    let taken = conflicts.then(|| now + TAKEN);
+    graces.filter(|at| now < *at).chain(away).chain(taken).min()
+}
+
+/// A group that cannot be served as it is written keeps its last document: its pods still report, and learn from each other.
+async fn stand_by(context: &Context, group: &LoadBalanceGroup) -> Result<(), ReconcileError> {
+    let id = ObjectId::of(group);
+    let owner = Owner {
+        uid: &id.uid,
+        kind: &LoadBalanceGroup::kind(&()),
+        name: &id.name,
+    };
+    if let Some(secret) = read_own(context, owner, &id.namespace, names::proxy(&id.name)).await? {
+        keep_exchanging(context, &id, Vec::new(), &Rendered::read(&secret));
+    }
+    Ok(())
 }
 
 async fn judge(
@@ -76,9 +104,9 @@ async fn judge(
         else {
             continue;
         };
-        // The provider's own pass has usually judged this very object; if not, a document without its keys must not be written.
+        // The provider's own pass has usually judged this very spec; if not, a document without its keys must not be written.
         let seen = context.views.provider(&ObjectId::of(provider.as_ref()));
-        let judged = match seen.filter(|view| Arc::ptr_eq(&view.resource, &provider)) {
+        let judged = match seen.filter(|view| view.is_of(&provider)) {
             Some(view) => view.judged,
             None => look(context, &provider).await?,
         };
@@ -113,7 +141,7 @@ async fn serve(
     let rendered = stored.as_ref().map(Rendered::read);
     if held(&view.resource, PAUSED).as_deref() == Some("true") {
         if let Some(found) = &rendered {
-            keep_exchanging(context, group, found);
+            keep_exchanging(context, &group.id, wishes(context, group), found);
         }
         return Ok(());
     }
@@ -152,7 +180,7 @@ async fn serve(
         Ok(prepared) => prepared,
         Err(refused) => {
             if let Some(found) = &rendered {
-                keep_exchanging(context, group, found);
+                keep_exchanging(context, &group.id, wishes(context, group), found);
             }
             view.refused = Some(refused);
             return Ok(());
@@ -168,31 +196,44 @@ async fn serve(
         clear_cooldowns: wishes(context, group),
     };
     let version = stored.as_ref().and_then(ResourceExt::resource_version);
-    // Pods hear of a document only after its write succeeded: otherwise the volume could bring back an older one.
-    let mut conflicts = apply(context, owner, prepared, version, || {
-        context.roster.desire(&group.id, Arc::new(desired))
+    let before = view.applied.take();
+    let same_spec = before
+        .as_ref()
+        .filter(|before| before.desired.spec_since == written.spec_since);
+    let mut applied = Applied {
+        spec_written: same_spec.map_or(now.monotonic, |before| before.spec_written),
+        desired: written,
+        conflicts: Vec::new(),
+    };
+    // Pods hear of a document only after its write succeeded: otherwise the volume could bring back an older one. What is written
+    // counts as applied even if a later child cannot be.
+    let mut stored = false;
+    let result = apply(context, owner, prepared, version, || {
+        context.roster.desire(&group.id, Arc::new(desired));
+        stored = true;
     })
-    .await?;
+    .await;
+    match result {
+        Ok(conflicts) => applied.conflicts = conflicts,
+        Err(error) => {
+            view.applied = if stored { Some(applied) } else { before };
+            return Err(error);
+        }
+    }
     if taken {
-        conflicts.push(Conflict {
+        applied.conflicts.push(Conflict {
             kind: "Secret".into(),
             name: names::client(&group.id.name),
         });
     }
-    let same_spec = view
-        .applied
-        .take()
-        .filter(|before| before.desired.spec_since == written.spec_since);
-    view.applied = Some(Applied {
-        spec_written: same_spec.map_or(now.monotonic, |before| before.spec_written),
-        desired: written,
-        conflicts,
-    });
+    // A document that could not be written is another one at every pass: what is said of it stays the same.
+    let said = before.filter(|before| !stored && before.conflicts == applied.conflicts);
+    view.applied = Some(said.unwrap_or(applied));
     Ok(())
 }
 
 /// Without a new document the pods still report, and learn from each other.
-fn keep_exchanging(context: &Context, group: &ValidatedGroup, rendered: &Rendered) {
+fn keep_exchanging(context: &Context, group: &ObjectId, wishes: Vec<ClearCooldown>, rendered: &Rendered) {
     if let Some((stored, token, certificate)) = rendered.exchange_parts() {
         let desired = Desired {
             stamp: stored.document.stamp.clone(),
@@ -200,13 +241,13 @@ fn keep_exchanging(context: &Context, group: &ValidatedGroup, rendered: &Rendere
             scope: DocumentScope::of(&stored.document),
             certificate: certificate.trusted(),
             token: token.clone(),
-            clear_cooldowns: wishes(context, group),
+            clear_cooldowns: wishes,
         };
-        context.roster.desire(&group.id, Arc::new(desired));
+        context.roster.desire(group, Arc::new(desired));
     }
 }
 
-fn wishes(context: &Context, group: &ValidatedGroup) -> Vec<keypool_contract::exchange::ClearCooldown> {
+fn wishes(context: &Context, group: &ValidatedGroup) -> Vec<ClearCooldown> {
     let views = group
         .valid_providers()
         .filter_map(|provider| context.views.provider(&provider.id));

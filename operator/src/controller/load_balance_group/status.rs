@@ -22,7 +22,7 @@ mod fleet;
 mod members;
 mod programmed;
 
-pub use fleet::{Fleet, PodExchange, PodView};
+pub use fleet::{Fleet, PodExchange, PodView, SILENT_AFTER};
 pub use members::member_states;
 
 /// The document that was written, as far as acknowledgements are measured against it.

@@ -57,7 +57,7 @@ pub async fn look(
         now,
     };
     let judged = validate::validate(provider, &around);
-    remember(context, provider, judged.clone());
+    remember(context, provider, judged.clone(), now.monotonic);
     Ok(judged)
 }
 
@@ -66,6 +66,7 @@ fn remember(
     context: &Context,
     provider: &Arc<ModelProvider>,
     judged: Result<ValidatedProvider, InvalidProvider>,
+    looked: Monotonic,
 ) {
     let id = ObjectId::of(provider.as_ref());
     let before = context.views.provider(&id);
@@ -89,5 +90,6 @@ fn remember(
         resource: Arc::clone(provider),
         judged,
         wish,
+        looked,
     });
 }

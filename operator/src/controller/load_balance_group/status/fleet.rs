@@ -8,7 +8,7 @@ use super::Applied;
 use crate::moment::Monotonic;
 
 /// Without an exchange for so long, a pod counts as out of reach.
-pub(super) const SILENT_AFTER: Duration = Duration::from_secs(15);
+pub const SILENT_AFTER: Duration = Duration::from_secs(15);
 
 /// The pods of one group.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
