@@ -30,6 +30,9 @@ use crate::say;
 pub use test::{NotHere, Test};
 pub use world::{EXISTING, World};
 
+/// Tests of a cluster mostly wait, for pods and for cooldowns.
+const AT_ONCE: usize = 3;
+
 /// How much of Kubernetes a test needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -74,7 +77,10 @@ macro_rules! ring {
 
 /// What `main` of a test file does.
 pub fn main(level: Level, cases: Vec<Case>) -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    if level == Level::Cluster {
+        arguments.test_threads.get_or_insert(AT_ONCE);
+    }
     if arguments.list {
         libtest_mimic::run(&arguments, trials(&Arc::new(Stage::new(level)), cases, false)).exit();
     }

@@ -167,6 +167,12 @@ impl Scene {
             }
         })
         .await?;
+        self.reachable(group).await
+    }
+
+    /// Waits until the node knows the way from the group's Service to a pod:
+    /// that follows the pod's readiness by a moment.
+    pub async fn reachable(&self, group: &str) -> anyhow::Result<()> {
         let host = format!("{group}-keypool.{}.svc.cluster.local", self.test.namespace());
         wait::until(&format!("the Service of {group}"), LIMIT, || {
             TcpStream::connect((host.as_str(), 80))

@@ -71,6 +71,7 @@ pub(super) async fn mistakes(scene: &Scene) -> anyhow::Result<()> {
         }
     })
     .await?;
+    scene.reachable("unusable").await?;
     let unusable = scene.caller("unusable").await?;
     let reply = unusable.chat("hello").await?;
     let error = reply.json();
