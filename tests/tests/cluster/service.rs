@@ -27,15 +27,15 @@ pub(crate) async fn answering(caller: Caller) -> anyhow::Result<Caller> {
     Ok(caller)
 }
 
-/// Chat completions in the background, every second one streamed, none
-/// repeated.
+/// Chat completions in the background, none repeated.
 pub(crate) struct Traffic {
     stopped: Arc<AtomicBool>,
     task: JoinHandle<Vec<Result<Reply, reqwest::Error>>>,
 }
 
 impl Traffic {
-    pub(crate) fn start(caller: Caller) -> Self {
+    /// Every `streams`th is a stream; with 0 none is.
+    pub(crate) fn start(caller: Caller, streams: usize) -> Self {
         let stopped = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopped);
         let task = tokio::spawn(async move {
@@ -45,9 +45,10 @@ impl Traffic {
             while !stop.load(Ordering::Relaxed) {
                 pace.tick().await;
                 let prompt = format!("steady {}", replies.len());
-                let reply = match replies.len() % 2 {
-                    0 => caller.chat(&prompt).await,
-                    _ => caller.stream(&prompt).await,
+                let number = replies.len() + 1;
+                let reply = match streams > 0 && number.is_multiple_of(streams) {
+                    true => caller.stream(&prompt).await,
+                    false => caller.chat(&prompt).await,
                 };
                 replies.push(reply);
             }

@@ -36,7 +36,7 @@ pub(crate) async fn cluster_volume_path(test: Test) -> anyhow::Result<()> {
     let generation = generation(&scene).await?;
 
     let block = Block::new(None, proxy.address, EXCHANGE, Manner::Drop)?;
-    let steady = Traffic::start(caller);
+    let steady = Traffic::start(caller, 2);
     let mark = fake.mark().await?;
     // Both values are good, so that only which one is used tells.
     let value = scene.known().fresh("team-a");

@@ -37,7 +37,7 @@ pub(crate) async fn cluster_without_operator(test: Test) -> anyhow::Result<()> {
 
     let operators = Operators::new(&test)?;
     let replicas = operators.replicas().await?;
-    let steady = Traffic::start(answering(scene.caller("chat").await?).await?);
+    let steady = Traffic::start(answering(scene.caller("chat").await?).await?, 2);
     operators.scale(0).await?;
     operators.gone().await?;
 

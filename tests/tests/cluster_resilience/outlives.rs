@@ -29,7 +29,7 @@ pub(crate) async fn cluster_verdict_outlives_pod(test: Test) -> anyhow::Result<(
         ])
         .await?;
     scene.healthy(&["openai"], "chat").await?;
-    let steady = Traffic::start(answering(scene.caller("chat").await?).await?);
+    let steady = Traffic::start(answering(scene.caller("chat").await?).await?, 2);
 
     let (dead, slow) = learn(&scene, &fake).await?;
     let mark = fake.mark().await?;
