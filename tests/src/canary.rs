@@ -6,10 +6,11 @@
 //! that is enough to find it by: see `canary/dresses.rs`.
 
 mod dresses;
+mod search;
 
 use std::path::Path;
 
-use dresses::Dress;
+use search::Search;
 
 /// A leak: which key (by its label), dressed how, where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl std::fmt::Display for Leak {
 /// Searches for a set of keys and collects what it finds.
 #[derive(Debug, Default)]
 pub struct Scan {
-    needles: Vec<(String, Dress)>,
+    searches: Vec<Search>,
     leaks: Vec<Leak>,
     bytes: usize,
 }
@@ -41,32 +42,32 @@ pub struct Scan {
 impl Scan {
     /// `keys` are pairs of a label that may be shown and the key.
     pub fn new<'a>(keys: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut scan = Self::default();
-        for (label, key) in keys.into_iter().filter(|(_, key)| !key.is_empty()) {
-            scan.needles.extend(
-                dresses::of(key)
-                    .into_iter()
-                    .map(|dress| (label.to_owned(), dress)),
-            );
+        let keys = keys.into_iter().filter(|(_, key)| !key.is_empty());
+        let dressed = keys.flat_map(|(label, key)| {
+            let dresses = dresses::of(key).into_iter();
+            dresses.map(move |dress| (label.to_owned(), dress))
+        });
+        let (any, exact): (Vec<_>, Vec<_>) = dressed.partition(|(_, dress)| dress.any_case);
+        Self {
+            searches: vec![Search::new(exact, false), Search::new(any, true)],
+            ..Self::default()
         }
-        scan
     }
 
     /// Searches `content`; `place` says where it is from.
     pub fn look(&mut self, place: &str, content: impl AsRef<[u8]>) {
         let content = content.as_ref();
-        let lower = content.to_ascii_lowercase();
+        if !self.searches.iter().all(Search::works) {
+            return;
+        }
         self.bytes += content.len();
-        for (key, dress) in &self.needles {
-            if let Some(offset) = dress.find(content, &lower) {
-                let (key, form, place) = (key.clone(), dress.form, place.to_owned());
-                self.leaks.push(Leak {
-                    key,
-                    form,
-                    place,
-                    offset,
-                });
-            }
+        for search in &self.searches {
+            self.leaks.extend(search.find(content).map(|found| Leak {
+                key: found.key.to_owned(),
+                form: found.form,
+                place: place.to_owned(),
+                offset: found.offset,
+            }));
         }
     }
 

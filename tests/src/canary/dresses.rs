@@ -11,8 +11,9 @@ const TELLING: usize = 12;
 #[derive(Debug)]
 pub(super) struct Dress {
     pub(super) form: &'static str,
-    bytes: Vec<u8>,
-    any_case: bool,
+    pub(super) bytes: Vec<u8>,
+    /// Upper and lower case are the same.
+    pub(super) any_case: bool,
 }
 
 impl Dress {
@@ -25,14 +26,8 @@ impl Dress {
     }
 
     fn any_case(mut self) -> Self {
-        self.bytes.make_ascii_lowercase();
         self.any_case = true;
         self
-    }
-
-    /// Where it is in `content`; `lower` is the same in lower case.
-    pub(super) fn find(&self, content: &[u8], lower: &[u8]) -> Option<usize> {
-        memchr::memmem::find(if self.any_case { lower } else { content }, &self.bytes)
     }
 }
 
