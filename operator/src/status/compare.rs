@@ -4,7 +4,7 @@
 //! nothing.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use keypool_crds::v1alpha1::{LoadBalanceGroupStatus, MemberState, ModelProviderStatus};
+use keypool_crds::v1alpha1::{KeyReason, LoadBalanceGroupStatus, MemberState, ModelProviderStatus};
 
 /// How two statuses of one object differ.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -103,10 +103,12 @@ impl Comparable for ModelProviderStatus {
     fn troubles(&self) -> Vec<(String, String)> {
         let mut troubles = condition_troubles(&self.conditions);
         for key in &self.keys {
-            if !key.state.usable() {
+            // A refusal is confirmed, or not, a moment later: that is the word to wait for.
+            if !key.state.usable() && key.reason != KeyReason::Refused {
                 troubles.push((format!("key {}", key.name), key.state.to_string()));
             }
-            let models = key.models.iter().filter(|model| !model.state.usable());
+            let models = key.models.iter();
+            let models = models.filter(|model| !model.state.usable() && model.reason != KeyReason::Refused);
             troubles.extend(models.map(|model| {
                 (
                     format!("key {} {}", key.name, model.name),

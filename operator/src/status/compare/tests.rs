@@ -60,6 +60,24 @@ fn only_what_people_act_on_is_a_change() {
 }
 
 #[test]
+fn a_refusal_waits_for_its_confirmation() {
+    let of = |state, reason| {
+        let mut status = status();
+        status.keys[0].state = state;
+        status.keys[0].reason = reason;
+        status
+    };
+    let healthy = of(KeyState::Healthy, KeyReason::Proven);
+    let refused = of(KeyState::CoolingDown, KeyReason::Refused);
+    let invalid = of(KeyState::Invalid, KeyReason::RefusedByProvider);
+    assert_eq!(refused.change_from(Some(&healthy)), Change::Transition);
+    assert_eq!(invalid.change_from(Some(&refused)), Change::Urgent);
+    assert_eq!(invalid.change_from(Some(&healthy)), Change::Urgent);
+    let limited = of(KeyState::CoolingDown, KeyReason::RateLimited);
+    assert_eq!(limited.change_from(Some(&healthy)), Change::Urgent);
+}
+
+#[test]
 fn numbers_of_a_group_are_details() {
     let old = LoadBalanceGroupStatus {
         ready_replicas: Some(1),
