@@ -9,11 +9,16 @@ use futures::StreamExt as _;
 use futures::stream;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 
 use super::told::Told;
 
 /// Longer than any answer that a test waits for takes.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// Steady traffic is to show what is used and not to wear the machine out,
+/// which also has to show things in time.
+const PACE: Duration = Duration::from_millis(10);
 
 /// Sends requests to one address with one client key.
 #[derive(Clone, Debug)]
@@ -171,13 +176,17 @@ impl Caller {
             .await
     }
 
-    /// Chat completions one after the other until [`Steady::stop`].
+    /// Chat completions one after the other, at most one each [`PACE`], until
+    /// [`Steady::stop`].
     pub fn steady(&self) -> Steady {
         let stopped = Arc::new(AtomicBool::new(false));
         let (caller, stop) = (self.clone(), Arc::clone(&stopped));
         let task = tokio::spawn(async move {
             let mut replies = Vec::new();
+            let mut pace = tokio::time::interval(PACE);
+            pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while !stop.load(Ordering::Relaxed) {
+                pace.tick().await;
                 let number = replies.len();
                 replies.push(caller.ask(&format!("steady {number}"), number % 2 == 1).await);
             }
