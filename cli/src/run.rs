@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use keypool_contract::exchange::{ClearCooldown, ExchangeRequest, ExchangeResponse};
+use keypool_contract::exchange::{Acknowledgement, ClearCooldown, ExchangeRequest, ExchangeResponse};
 use keypool_contract::limits::MAX_POLL_MS;
 use keypool_contract::{Encoded, Secret};
 use keypool_operator::clock::Clock;
@@ -122,13 +122,14 @@ async fn exchange(
     mut wishes: watch::Receiver<Vec<ClearCooldown>>,
     told: mpsc::UnboundedSender<ExchangeResponse>,
 ) {
-    let (mut instance, mut confirmed) = (String::new(), 0);
+    let (mut instance, mut confirmed, mut acknowledged) = (String::new(), 0, Acknowledgement::default());
     loop {
         let request = ExchangeRequest {
             term: 1,
             reader: "local".into(),
             instance: instance.clone(),
             confirmed,
+            acknowledged: acknowledged.clone(),
             document: None,
             advisories: None,
             clear_cooldowns: wishes.borrow_and_update().clone(),
@@ -144,6 +145,7 @@ async fn exchange(
         // Nobody else asks, so no term is higher; and without a session there is nobody to tell.
         let Ok(response) = answer else { return };
         (instance, confirmed) = (response.instance.clone(), response.sequence);
+        acknowledged = response.acknowledgement.clone();
         if told.send(response).is_err() {
             return;
         }

@@ -35,6 +35,9 @@ fn ask(known: Option<&ExchangeResponse>, wait_ms: u64) -> ExchangeRequest {
         reader: "leader".into(),
         instance: known.map_or_else(String::new, |answer| answer.instance.clone()),
         confirmed: known.map_or(0, |answer| answer.sequence),
+        acknowledged: known
+            .map(|answer| answer.acknowledgement.clone())
+            .unwrap_or_default(),
         document: None,
         advisories: None,
         clear_cooldowns: Vec::new(),
@@ -104,7 +107,7 @@ async fn a_pod_serves_learns_tells_and_ends() {
     fake.set_key_state("a", KeyState::Active).unwrap();
     let document = volume.document(2, &["a=sk-canary-a-111111", "b=sk-canary-b-000000"]);
     let mut offer = ask(Some(&known), 5_000);
-    offer.document = Some(String::from_utf8(document.bytes().to_vec()).unwrap());
+    offer.document = Some(document.clone());
     let answer = leader.ask(&offer).await;
     assert_eq!(answer.acknowledgement.hash.as_ref(), Some(document.hash()));
     assert_eq!(answer.acknowledgement.last_error, None);

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use keypool_contract::exchange::{ExchangeRequest, ExchangeResponse, StaleTerm};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use keypool_contract::exchange::{ExchangeRequest, ExchangeResponse, NotARequest, StaleTerm};
 use keypool_contract::limits::{EXCHANGE_PATH, EXCHANGE_SERVER_NAME, MAX_POLL_MS};
 use zeroize::Zeroizing;
 
@@ -13,6 +15,9 @@ pub enum ExchangeError {
     /// The fleet's certificate cannot be used for a client.
     #[error("the fleet's exchange certificate cannot be used")]
     Certificate(#[source] reqwest::Error),
+    /// What was to be sent cannot be written.
+    #[error("the request cannot be written")]
+    Unwritable(#[source] NotARequest),
     /// No connection, or no answer in time.
     #[error("the pod's exchange port does not answer")]
     Unreachable(#[source] reqwest::Error),
@@ -79,11 +84,14 @@ impl ExchangeClient {
     /// # Errors
     /// [`ExchangeError`], all but `Certificate`.
     pub async fn exchange(&self, request: &ExchangeRequest) -> Result<ExchangeResponse, ExchangeError> {
+        let body = request.to_body().map_err(ExchangeError::Unwritable)?;
         let sent = self
             .http
             .post(&self.url)
             .bearer_auth(self.token.as_str())
-            .json(request)
+            .header(CONTENT_TYPE, "application/json")
+            // Owned, not copied: it is wiped when it was sent.
+            .body(Bytes::from_owner(body))
             .send()
             .await;
         let answer = sent.map_err(|error| ExchangeError::Unreachable(error.without_url()))?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keypool_contract::document::DocumentHash;
-use keypool_contract::exchange::{ClearCooldown, ExchangeRequest, ExchangeResponse};
+use keypool_contract::exchange::{Acknowledgement, ClearCooldown, ExchangeRequest, ExchangeResponse};
 use keypool_contract::limits::{EXCHANGE_PORT, MAX_POLL_MS};
 use tokio::sync::watch;
 
@@ -49,7 +49,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 #[derive(Default)]
 struct Told {
     instance: String,
-    runs: Option<DocumentHash>,
+    acknowledged: Acknowledgement,
     offered: Option<(DocumentHash, tokio::time::Instant)>,
     advisories: Option<Advisories>,
     clears: Vec<ClearCooldown>,
@@ -158,8 +158,8 @@ impl PodExchange {
             .offered
             .as_ref()
             .is_some_and(|(offered, at)| offered == hash && at.elapsed() < OFFER_AGAIN);
-        let offer = !told.instance.is_empty() && told.runs.as_ref() != Some(hash) && !tried;
-        let document = offer.then(|| String::from_utf8_lossy(desired.document.bytes()).into_owned());
+        let offer = !told.instance.is_empty() && told.acknowledged.hash.as_ref() != Some(hash) && !tried;
+        let document = offer.then(|| desired.document.clone());
         let news = !told
             .advisories
             .as_ref()
@@ -175,6 +175,7 @@ impl PodExchange {
             reader: self.leader.identity.clone(),
             instance: told.instance.clone(),
             confirmed,
+            acknowledged: told.acknowledged.clone(),
             wait_ms: if first || news || document.is_some() || !clears.is_empty() {
                 0
             } else {
@@ -208,7 +209,7 @@ impl PodExchange {
             }
             told.clears.clone_from(&desired.clear_cooldowns);
         }
-        told.runs = response.acknowledgement.hash.clone();
+        told.acknowledged = response.acknowledgement.clone();
         self.knowledge
             .receive(&self.group, &self.pod.uid, &desired.scope, response);
     }

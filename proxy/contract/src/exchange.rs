@@ -1,12 +1,16 @@
 //! The messages between the leader and one pod.
 //!
+//! A request's body is one line of JSON, and after its line feed the document's bytes as they are, where there is one: they
+//! hold keys, and a JSON string of them would leave unescaped copies in a parser's memory. An answer is JSON.
+//!
 //! The leader opens one request after another to the pod's admin port, and the pod holds each one until it has something to tell or the
 //! poll ends. A new document or advisory ends the held poll: the leader drops it and asks again. What a lost answer held is
 //! repeated, because only the next request's `confirmed` lets the pod forget.
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
-use crate::document::{ConfigError, DocumentHash};
+use crate::document::{ConfigError, DocumentHash, Encoded};
 use crate::verdict::{Advisory, Verdict};
 
 /// From the leader to a pod.
@@ -22,9 +26,12 @@ pub struct ExchangeRequest {
     pub instance: String,
     /// The last sequence number that the reader has received.
     pub confirmed: u64,
-    /// The document's bytes as text, when the pod's hash differs from the desired one. They hold keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub document: Option<String>,
+    /// The pod's last acknowledgement that the reader has received: a poll is not held while another one holds.
+    #[serde(default)]
+    pub acknowledged: Acknowledgement,
+    /// The document, when the pod's hash differs from the desired one.
+    #[serde(skip)]
+    pub document: Option<Encoded>,
     /// All advisories for this pod, replacing those before; none when nothing changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advisories: Option<Vec<Advisory>>,
@@ -33,6 +40,45 @@ pub struct ExchangeRequest {
     pub clear_cooldowns: Vec<ClearCooldown>,
     /// Milliseconds to hold the poll, 0..=[`crate::limits::MAX_POLL_MS`]. 0 answers at once.
     pub wait_ms: u64,
+}
+
+/// What a body holds that is no request. What a parser says may quote it, so nothing of that comes out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the body is not a request of the exchange")]
+pub struct NotARequest;
+
+impl ExchangeRequest {
+    /// The request as it travels, wiped after use.
+    ///
+    /// # Errors
+    /// [`NotARequest`] when it cannot be written; no value of this type is known to be so.
+    pub fn to_body(&self) -> Result<Zeroizing<Vec<u8>>, NotARequest> {
+        let line = serde_json::to_vec(self).map_err(|_| NotARequest)?;
+        let document = self.document.as_ref().map_or(&[][..], Encoded::bytes);
+        // At once in its full size: a buffer that grows leaves copies behind.
+        let mut body = Zeroizing::new(Vec::with_capacity(line.len() + 1 + document.len()));
+        body.extend_from_slice(&line);
+        if !document.is_empty() {
+            body.push(b'\n');
+            body.extend_from_slice(document);
+        }
+        Ok(body)
+    }
+
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// [`NotARequest`].
+    pub fn from_body(body: &[u8]) -> Result<Self, NotARequest> {
+        let end = body.iter().position(|byte| *byte == b'\n').unwrap_or(body.len());
+        let (line, rest) = body.split_at(end);
+        let request: Self = serde_json::from_slice(line).map_err(|_| NotARequest)?;
+        let document = rest.get(1..).filter(|document| !document.is_empty());
+        Ok(Self {
+            document: document.map(|document| Encoded::from_bytes(document.to_vec())),
+            ..request
+        })
+    }
 }
 
 /// A person's wish to end cooldowns of a provider.

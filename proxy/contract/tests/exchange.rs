@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-use keypool_contract::exchange::{Acknowledgement, ExchangeRequest, ExchangeResponse};
+use keypool_contract::Encoded;
+use keypool_contract::exchange::{Acknowledgement, ExchangeRequest, ExchangeResponse, NotARequest};
 use keypool_contract::verdict::{CoolingReason, EndpointState, Finding, Scope, Verdict, VerdictId};
 use serde_json::json;
 
@@ -20,6 +21,37 @@ fn a_request_needs_four_fields_and_ignores_unknown_ones() {
     )
     .unwrap();
     assert_eq!(request.advisories, Some(Vec::new()));
+}
+
+#[test]
+fn a_document_travels_beside_the_request_as_it_is() {
+    let line = json!({"term": 3, "reader": "a\nb", "confirmed": 9, "waitMs": 0});
+    let request = ExchangeRequest::from_body(line.to_string().as_bytes()).unwrap();
+    assert!(request.document.is_none());
+    let alone = request.to_body().unwrap();
+    assert!(
+        !alone.contains(&b'\n'),
+        "a line feed in a name is not the line's end"
+    );
+    for bytes in [&b"{\"key\": \"sk-1\"}\n"[..], b"\n\n{", b"\xff\0 no text"] {
+        let offer = ExchangeRequest {
+            document: Some(Encoded::from_bytes(bytes.to_vec())),
+            ..request.clone()
+        };
+        let body = offer.to_body().unwrap();
+        assert!(body.ends_with(bytes));
+        assert_eq!(
+            body.capacity(),
+            body.len(),
+            "it did not grow, which would leave a copy behind"
+        );
+        let read = ExchangeRequest::from_body(&body).unwrap();
+        assert_eq!(read.reader, "a\nb");
+        assert_eq!(read.document.unwrap().bytes(), bytes);
+    }
+    for broken in [&b""[..], b"\n{}", b"{\"term\":3}", b"\xff"] {
+        assert_eq!(ExchangeRequest::from_body(broken).err(), Some(NotARequest));
+    }
 }
 
 #[test]

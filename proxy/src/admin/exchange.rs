@@ -30,8 +30,6 @@ struct Last {
     term: u64,
     /// Who was answered last.
     reader: Option<String>,
-    /// What that reader was told.
-    told: Acknowledgement,
 }
 
 impl Exchange {
@@ -48,12 +46,13 @@ impl Exchange {
     ///
     /// # Errors
     /// The request's term is lower than one seen before.
-    pub async fn answer(&self, request: ExchangeRequest) -> Result<ExchangeResponse, StaleTerm> {
-        let (known, told) = self.recognise(&request)?;
+    pub async fn answer(&self, mut request: ExchangeRequest) -> Result<ExchangeResponse, StaleTerm> {
+        let known = self.recognise(&request)?;
         let deadline = Instant::now() + Duration::from_millis(request.wait_ms.min(MAX_POLL_MS));
         // What a document became is an answer of its own, even when it changed nothing.
-        let at_once = request.document.is_some();
-        self.take_in(&request).await;
+        let document = request.document.take();
+        let at_once = document.is_some();
+        self.take_in(document, &request).await;
 
         let confirmed = known.then_some(request.confirmed);
         let mut acknowledgement = self.intake.acknowledgement();
@@ -62,7 +61,10 @@ impl Exchange {
             changes.borrow_and_update();
             let now_runs = acknowledgement.borrow_and_update().clone();
             let learned = self.pool.learned_since(confirmed);
-            let news = !known || learned.snapshot || !learned.verdicts.is_empty() || now_runs != told;
+            let news = !known
+                || learned.snapshot
+                || !learned.verdicts.is_empty()
+                || now_runs != request.acknowledged;
             if news || at_once || Instant::now() >= deadline {
                 return self.respond(&request, now_runs, learned);
             }
@@ -75,20 +77,17 @@ impl Exchange {
     }
 
     /// Checks the term, and whether the reader is the one answered last.
-    fn recognise(&self, request: &ExchangeRequest) -> Result<(bool, Acknowledgement), StaleTerm> {
+    fn recognise(&self, request: &ExchangeRequest) -> Result<bool, StaleTerm> {
         let mut last = self.last.lock();
         if request.term < last.term {
             return Err(StaleTerm { term: last.term });
         }
         last.term = request.term;
-        let known =
-            last.reader.as_ref() == Some(&request.reader) && request.instance == **self.pool.instance();
-        Ok((known, last.told.clone()))
+        Ok(last.reader.as_ref() == Some(&request.reader) && request.instance == **self.pool.instance())
     }
 
-    async fn take_in(&self, request: &ExchangeRequest) {
-        if let Some(document) = &request.document {
-            let document = Encoded::from_bytes(document.clone().into_bytes());
+    async fn take_in(&self, document: Option<Encoded>, request: &ExchangeRequest) {
+        if let Some(document) = document {
             let intake = self.intake.clone();
             // The only failure is a panic, which its own message tells; the acknowledgement stays what it was.
             let _ = tokio::task::spawn_blocking(move || intake.offer(Origin::Exchange, &document)).await;
@@ -113,7 +112,6 @@ impl Exchange {
             return Err(StaleTerm { term: last.term });
         }
         last.reader = Some(request.reader.clone());
-        last.told = acknowledgement.clone();
         Ok(ExchangeResponse {
             instance: self.pool.instance().to_string(),
             acknowledgement,

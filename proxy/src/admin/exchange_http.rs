@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -26,8 +26,8 @@ use super::exchange::Exchange;
 use super::identity::Identity;
 use super::listen;
 
-/// The document travels as text within JSON, where its quotes are escaped; advisories stand beside it.
-const MAX_BODY: usize = 2 * MAX_DOCUMENT_BYTES + 1024 * 1024;
+/// The document, and the advisories that stand beside it.
+const MAX_BODY: usize = MAX_DOCUMENT_BYTES + 1024 * 1024;
 /// How long TLS may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request's body may take.
@@ -103,19 +103,22 @@ fn authorised(headers: &HeaderMap, identity: &ArcSwapOption<Identity>) -> bool {
         .is_some_and(|identity| identity.knows(token))
 }
 
-/// Reads a request. What a parser says may quote a key, so only a status comes out.
-async fn read(body: Incoming) -> Result<ExchangeRequest, StatusCode> {
-    let too_large = |size: u64| usize::try_from(size).map_or(true, |size| size > MAX_BODY);
-    if body.size_hint().exact().is_some_and(too_large) {
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
-    }
-    let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect());
-    let bytes = match collected.await {
-        Ok(Ok(collected)) => Zeroizing::new(collected.to_bytes().to_vec()),
-        Ok(Err(_)) => return Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
-    };
-    serde_json::from_slice(&bytes).map_err(|_| StatusCode::BAD_REQUEST)
+/// Reads a request into one buffer that is wiped after use; of its size at once, because one that grows leaves copies behind.
+async fn read(mut body: Incoming) -> Result<ExchangeRequest, StatusCode> {
+    let size = body.size_hint().exact().ok_or(StatusCode::LENGTH_REQUIRED)?;
+    let size = usize::try_from(size).ok().filter(|size| *size <= MAX_BODY);
+    let size = size.ok_or(StatusCode::PAYLOAD_TOO_LARGE)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size));
+    let gathered = tokio::time::timeout(BODY_TIMEOUT, async {
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() {
+                bytes.extend_from_slice(&data);
+            }
+        }
+        Ok::<_, StatusCode>(())
+    });
+    gathered.await.map_err(|_| StatusCode::REQUEST_TIMEOUT)??;
+    ExchangeRequest::from_body(&bytes).map_err(|_| StatusCode::BAD_REQUEST)
 }
 
 fn json(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {

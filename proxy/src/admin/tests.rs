@@ -84,6 +84,9 @@ fn request(term: u64, known: Option<&ExchangeResponse>) -> ExchangeRequest {
         reader: "leader".into(),
         instance: known.map_or_else(String::new, |response| response.instance.clone()),
         confirmed: known.map_or(0, |response| response.sequence),
+        acknowledged: known
+            .map(|response| response.acknowledgement.clone())
+            .unwrap_or_default(),
         document: None,
         advisories: None,
         clear_cooldowns: Vec::new(),

@@ -43,8 +43,9 @@ impl Leader {
         let name = ServerName::try_from(EXCHANGE_SERVER_NAME).unwrap();
         let stream = self.tls.connect(name, stream).await.unwrap();
         let head = format!("POST {EXCHANGE_PATH}\nauthorization: Bearer {TOKEN}");
-        let body = serde_json::to_string(request).unwrap();
-        let (status, body) = Exchange::over(stream, &head, &body).await.answer().await;
+        let body = request.to_body().unwrap();
+        let body = std::str::from_utf8(&body).unwrap();
+        let (status, body) = Exchange::over(stream, &head, body).await.answer().await;
         assert_eq!(status, 200, "{body}");
         serde_json::from_str(&body).unwrap()
     }

@@ -2,13 +2,12 @@ use std::net::Ipv4Addr;
 
 use keypool_contract::Encoded;
 use keypool_contract::document::Stamp;
-use keypool_contract::exchange::Acknowledgement;
 use keypool_contract::limits::SCHEMA_VERSION;
 use tokio::sync::mpsc;
 
 use super::{
-    Advisories, Arc, Desired, ExchangeRequest, ExchangeResponse, Knowledge, Leader, ObjectId, PodAddress,
-    PodExchange, Told, watch,
+    Acknowledgement, Advisories, Arc, Desired, ExchangeRequest, ExchangeResponse, Knowledge, Leader,
+    ObjectId, PodAddress, PodExchange, Told, watch,
 };
 use crate::clock::Clock;
 use crate::ledger::DocumentScope;

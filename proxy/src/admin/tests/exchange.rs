@@ -147,7 +147,7 @@ async fn a_document_is_taken_in_and_acknowledged_at_once() {
     let known = pod.ask(request(1, None)).await.unwrap();
     let offer = |encoded: &Encoded| {
         let mut request = request(1, Some(&known));
-        request.document = Some(String::from_utf8(encoded.bytes().to_vec()).unwrap());
+        request.document = Some(encoded.clone());
         request.wait_ms = 5_000;
         request
     };
@@ -166,6 +166,28 @@ async fn a_document_is_taken_in_and_acknowledged_at_once() {
         .unwrap()
         .unwrap();
     assert_eq!(same.acknowledgement.last_error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_whose_answer_was_lost_is_told_at_once() {
+    let pod = Pod::running();
+    let known = pod.ask(request(1, None)).await.unwrap();
+    pod.intake.offer(Origin::Mounted, &encode(&simple(2)));
+    let held = || {
+        let mut held = request(1, Some(&known));
+        held.wait_ms = 5_000;
+        held
+    };
+    for _ in 0..2 {
+        let began = Instant::now();
+        let told = pod.ask(held()).await.unwrap();
+        assert_eq!(told.acknowledgement.generation, 2);
+        assert_eq!(
+            began.elapsed(),
+            Duration::ZERO,
+            "not held: the reader has not heard it"
+        );
+    }
 }
 
 #[tokio::test]

@@ -90,7 +90,7 @@ async fn the_transport_lets_in_the_leader_and_nobody_else() {
         stop.clone(),
     ));
     let bearer = format!("Bearer {TOKEN}");
-    let body = || serde_json::to_vec(&request(3, None)).unwrap();
+    let body = || request(3, None).to_body().unwrap().to_vec();
     let post = |token: Option<&'static str>, body| {
         let root = root.clone();
         async move {
@@ -146,7 +146,7 @@ async fn the_transport_lets_in_the_leader_and_nobody_else() {
         Method::POST,
         EXCHANGE_PATH,
         Some(&bearer),
-        serde_json::to_vec(&stale).unwrap(),
+        stale.to_body().unwrap().to_vec(),
     )
     .await
     .unwrap();
