@@ -28,6 +28,7 @@ use crate::upstream::Client;
 mod attempts;
 mod client_body;
 mod failure;
+mod follow;
 mod local;
 mod opening;
 mod outgoing;

@@ -12,8 +12,8 @@ use std::time::Duration;
 use dataplane::rig::{Rig, Setup, asked, chat, keys_asked, post, provider, until};
 use dataplane::wire::Reply;
 use keypool_fake_provider::{
-    Answer, Body, CutHow, CutPoint, Ending, Entry, ErrorKind, FakeProvider, Latency, Outcome, Rule, Stream,
-    sha256_hex,
+    Answer, Body, Cut, CutHow, CutPoint, Ending, Entry, ErrorKind, FakeProvider, Latency, Outcome, Rule,
+    Stream, sha256_hex,
 };
 
 fn shaped(stream: Stream) -> Answer {
@@ -149,9 +149,9 @@ async fn every_shape_of_an_answer_passes_byte_for_byte() {
     rig.finish(&[&fake]).await;
 }
 
-/// What a client must get of an answer that broke off: nothing but words about it before the commit, and after it what came, an
-/// error event, and no tidy end.
-fn assert_unclean(reply: &Reply, entry: &Entry, point: &str) {
+/// What a client must get of an answer that broke off: nothing but words about it before the commit, and after it the whole events
+/// that came, an error event, and no tidy end.
+fn assert_unclean(reply: &Reply, entry: &Entry, whole: &[u8], cut: Option<&Cut>, point: &str) {
     if reply.status == 504 {
         assert_eq!(reply.code(), "upstream_timeout", "{point}");
         assert_eq!(reply.header("x-should-retry"), Some("false"), "{point}");
@@ -169,27 +169,40 @@ fn assert_unclean(reply: &Reply, entry: &Entry, point: &str) {
         "{point}: {}",
         reply.text()
     );
-    // The last words follow all that came; a reset may have overtaken some of what the provider sent.
-    let came = reply.body.iter().rposition(|byte| *byte == b'd').unwrap() as u64;
-    assert!(came <= entry.bytes_sent + 400, "{point}");
-    if reply.body.len() as u64 >= entry.bytes_sent {
-        let sent = usize::try_from(entry.bytes_sent).unwrap();
-        assert_eq!(sha256_hex(&reply.body[..sent]), entry.response_sha256, "{point}");
+    let mut events = events_of(&reply.body);
+    events.pop();
+    let came: usize = events.iter().map(|event| event.len()).sum();
+    assert!(
+        whole.starts_with(&reply.body[..came]),
+        "{point}: {}",
+        reply.text()
+    );
+    // A reset may overtake some of what the provider sent, and of a head and a part of the body it does not know what it sent.
+    if !cut.is_some_and(|cut| cut.how == CutHow::Reset || matches!(cut.at, CutPoint::WireBytes(_))) {
+        let sent = events_of(&whole[..usize::try_from(entry.bytes_sent).unwrap()]);
+        let of_whole_events = sent.into_iter().filter(|event| event.ends_with(b"\n\n"));
+        assert_eq!(came, of_whole_events.map(<[u8]>::len).sum::<usize>(), "{point}");
     }
 }
 
+/// The events of a stream with their ends; the last one may lack it.
+fn events_of(stream: &[u8]) -> Vec<&[u8]> {
+    let text = std::str::from_utf8(stream).unwrap();
+    text.split_inclusive("\n\n").map(str::as_bytes).collect()
+}
+
 /// Each break has a proxy of its own, so that no breaker opens.
-async fn broken(fake: &FakeProvider, answer: Answer, what: &str) -> Reply {
+async fn broken(fake: &FakeProvider, answer: Answer, whole: &[u8], what: &str) -> Reply {
     fake.clear_rules();
     fake.clear_log();
-    fake.add_rule(Rule::new(answer));
+    fake.add_rule(Rule::new(answer.clone()));
     let rig = Setup::new()
         .member("a", fake, &["a0", "a1"])
         .each_provider(|provider| provider.timeouts.idle_ms = 300)
         .start()
         .await;
     let reply = rig.stream().await;
-    assert_unclean(&reply, &last(fake).await, what);
+    assert_unclean(&reply, &last(fake).await, whole, answer.cut.as_ref(), what);
     assert_eq!(asked(fake).len(), 1, "{what}: it may have been worked on");
     for state in rig.states("a", &["a0", "a1"]).await {
         assert!(matches!(&*state, "Healthy" | "Unknown"), "{what}: {state}");
@@ -203,7 +216,8 @@ async fn broken(fake: &FakeProvider, answer: Answer, what: &str) -> Reply {
 #[tokio::test]
 async fn a_stream_that_breaks_off_anywhere_never_ends_cleanly_and_is_never_repeated() {
     let fake = provider(&["a0", "a1"]);
-    let whole = rig(&fake).await.stream().await.body.len() as u64;
+    let whole = rig(&fake).await.stream().await.body;
+    let length = whole.len() as u64;
     let mut points = vec![
         CutPoint::BeforeHead,
         CutPoint::AfterHead,
@@ -216,7 +230,7 @@ async fn a_stream_that_breaks_off_anywhere_never_ends_cleanly_and_is_never_repea
         CutPoint::WireBytes(700),
     ];
     // The finish reason stands in the last bytes; what is cut after it lacks nothing.
-    points.extend((0..24).map(|step| CutPoint::Bytes(1 + step * (whole - 400) / 24)));
+    points.extend((0..24).map(|step| CutPoint::Bytes(1 + step * (length - 400) / 24)));
     let mut committed = 0;
     for point in points {
         for how in [CutHow::Close, CutHow::Reset, CutHow::Clean] {
@@ -224,23 +238,101 @@ async fn a_stream_that_breaks_off_anywhere_never_ends_cleanly_and_is_never_repea
             if how == CutHow::Clean && headless {
                 continue;
             }
-            let reply = broken(&fake, Answer::cut(point, how), &format!("{point:?} {how:?}")).await;
+            let reply = broken(
+                &fake,
+                Answer::cut(point, how),
+                &whole,
+                &format!("{point:?} {how:?}"),
+            )
+            .await;
             committed += usize::from(reply.status == 200);
         }
     }
     assert!(committed > 60, "{committed}");
     let stalled = Answer::cut(CutPoint::AfterEvents(5), CutHow::Stall);
-    assert_eq!(broken(&fake, stalled, "silence").await.status, 200);
+    assert_eq!(broken(&fake, stalled, &whole, "silence").await.status, 200);
     let truncated = shaped(Stream {
         ending: Ending::Truncated,
         ..Stream::default()
     });
     assert_eq!(
-        broken(&fake, truncated, "neither finish reason nor [DONE]")
+        broken(&fake, truncated, &whole, "neither finish reason nor [DONE]")
             .await
             .status,
         200
     );
+}
+
+/// A stream that a server wrote by hand.
+fn stream_of(text: &str) -> Answer {
+    Answer {
+        status: Some(200),
+        body: Some(Body::Text(text.into())),
+        chunked: true,
+        ..Answer::default()
+    }
+    .header("content-type", "text/event-stream")
+}
+
+const CONTENT: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}";
+
+#[tokio::test]
+async fn a_stream_need_not_end_in_an_empty_line() {
+    let fake = provider(&["a0"]);
+    let rig = rig(&fake).await;
+    let long = format!("data: {}", "x".repeat(200_000));
+    let finish = CONTENT.replace("}]}", ",\"finish_reason\":\"stop\"}]}");
+    for text in [
+        format!("{CONTENT}\n\ndata: [DONE]"),
+        format!("{CONTENT}\n\ndata: [DONE]\n"),
+        format!("{CONTENT}\r\rdata: [DONE]\r"),
+        format!("\u{feff}{CONTENT}\r\n\r\n: bye\r\ndata: [DONE]\r\n\r"),
+        format!("{finish}\n\n: bye"),
+        format!("{CONTENT}\n\n{long}\n\ndata: [DONE]"),
+        format!("{finish}\n\n{long}"),
+    ] {
+        fake.clear_rules();
+        fake.add_rule(Rule::new(stream_of(&text)));
+        let reply = rig.stream().await;
+        assert!(reply.whole, "{}", reply.text());
+        assert_eq!(reply.text(), text);
+    }
+    rig.finish(&[&fake]).await;
+}
+
+#[tokio::test]
+async fn whole_events_go_at_once_and_a_long_one_flows() {
+    let fake = provider(&["a0"]);
+    let rig = rig(&fake).await;
+    let text = format!("{CONTENT}\n\n{CONTENT}\n\n{CONTENT}");
+    let whole = text.len() - CONTENT.len();
+    // The provider falls silent for longer than the client waits.
+    for cut in [whole, whole + 1, text.len()] {
+        fake.clear_rules();
+        fake.add_rule(Rule::new(Answer {
+            cut: Answer::cut(CutPoint::Bytes(cut as u64), CutHow::Stall).cut,
+            ..stream_of(&text)
+        }));
+        let mut client = rig.connect().await;
+        client.send(post(&chat("gpt", true))).await;
+        client.head().await.unwrap();
+        let mut came = Vec::new();
+        while came.len() < whole {
+            came.extend(client.chunk().await.unwrap().unwrap());
+        }
+        assert_eq!(came, &text.as_bytes()[..whole]);
+    }
+    // Of a long event the client has a part when it breaks off, and the error event stands alone all the same.
+    let long = format!("{CONTENT}\n\ndata: {}", "x".repeat(400_000));
+    fake.clear_rules();
+    fake.add_rule(Rule::new(Answer {
+        cut: Answer::cut(CutPoint::Bytes(300_000), CutHow::Close).cut,
+        ..stream_of(&long)
+    }));
+    let reply = rig.stream().await;
+    assert!(!reply.whole && reply.body.starts_with(&long.as_bytes()[..300_000]));
+    assert_eq!(reply.last_event_code(), "upstream_cut");
+    rig.finish(&[&fake]).await;
 }
 
 #[tokio::test]

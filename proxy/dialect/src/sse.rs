@@ -51,8 +51,10 @@ pub struct Splitter {
     oversized: bool,
     /// A part of the current line was dropped: it is not empty although `line` is.
     dropped: bool,
-    /// Lines came since the last event.
+    /// Lines came since the last event, other than comments.
     in_event: bool,
+    /// Bytes since the last event.
+    open: usize,
     /// The last byte was CR: an LF now belongs to it.
     after_cr: bool,
     /// The first line is done, so there is no byte order mark any more.
@@ -65,9 +67,11 @@ impl Splitter {
         // The event's only data line so far, where it lies in this chunk.
         let mut whole: Option<&[u8]> = None;
         let mut rest = chunk;
+        self.open += chunk.len();
         if self.after_cr && !rest.is_empty() {
             self.after_cr = false;
             rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+            self.at_boundary(rest);
         }
         while let Some(end) = memchr2(b'\n', b'\r', rest) {
             let (line, after) = rest.split_at(end);
@@ -93,6 +97,7 @@ impl Splitter {
                 self.line = line;
                 self.line.clear();
             }
+            self.at_boundary(rest);
         }
         self.store(whole);
         self.keep(rest);
@@ -109,11 +114,24 @@ impl Splitter {
         }
     }
 
+    /// How many of the bytes so far, counted from the last one, belong to an event that is not whole. Zero between two events, and
+    /// after a comment there.
+    pub fn open_bytes(&self) -> usize {
+        self.open
+    }
+
     /// The data of an event that the stream's end cut off before its empty line.
     pub fn unfinished(&self) -> &[u8] {
         match field(&self.line) {
             (b"data", value) if !self.has_data => value,
             _ => &self.data,
+        }
+    }
+
+    /// A line is whole, or the rest of its end: what follows is open, unless the line is part of an event.
+    fn at_boundary(&mut self, rest: &[u8]) {
+        if self.position() == Position::Boundary {
+            self.open = rest.len();
         }
     }
 
@@ -135,11 +153,12 @@ impl Splitter {
             self.event_ends(whole.take(), found);
             return;
         }
-        self.in_event = true;
+        let (name, value) = field(line);
+        self.in_event |= self.oversized || !name.is_empty();
         if self.oversized {
             return;
         }
-        match field(line) {
+        match (name, value) {
             (b"", _) => found(Item::Comment),
             (b"data", value) if self.has_data => {
                 self.store(whole.take());

@@ -129,6 +129,11 @@ impl StreamMachine {
         self.splitter.position()
     }
 
+    /// How many of the bytes so far, counted from the last one, belong to an event that is not whole.
+    pub fn open_bytes(&self) -> usize {
+        self.splitter.open_bytes()
+    }
+
     /// The upstream closed here: was it the end? A transport error is a cut unless this says `Complete`.
     pub fn finish(&self) -> End {
         let state = &self.state;

@@ -9,8 +9,9 @@ use keypool_dialect::{headers, redact};
 
 use super::client_body::ClientBody;
 use super::failure::{Failure, Refused};
+use super::follow::Follow;
 use super::local::model_not_found;
-use super::opening::{self, Follow, Opening};
+use super::opening::{self, Opening};
 use super::refusal::REQUEST_ID;
 use super::relay::Relay;
 use super::verdict::{self, Given};

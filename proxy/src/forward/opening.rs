@@ -15,6 +15,7 @@ use keypool_dialect::stream::{End, Phase, StreamMachine};
 use keypool_dialect::usage::UsageTap;
 
 use super::failure::{Failure, InStream, Refused};
+use super::follow::Follow;
 use crate::pool::Target;
 use crate::upstream::{Answer, UpstreamError};
 
@@ -35,16 +36,6 @@ pub(super) struct Opening {
     pub(super) follow: Follow,
     /// When an answer that is not a stream must be whole.
     pub(super) deadline: Option<Instant>,
-}
-
-/// How an answer is read beside the bytes' way.
-pub(super) enum Follow {
-    /// As a stream of events.
-    Events(StreamMachine),
-    /// As JSON, for its usage.
-    Json(UsageTap),
-    /// Not at all: it is compressed.
-    Blind,
 }
 
 /// Waits until a 2xx answer is known to be good or bad. `deadline` counts for the first event of a stream and for the

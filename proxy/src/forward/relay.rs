@@ -1,8 +1,10 @@
 //! A committed answer on its way to the client: bytes untouched, read on the side.
 //!
-//! What can be read at once is written at once, in one piece, and nothing that is there waits for more. The provider is read no faster
+//! What can be read at once is written at once, in one piece, and no event that is there waits for more. The provider is read no faster
 //! than the client takes, because hyper asks for the next piece only when it has room. An answer that breaks off gets, if it is a stream of events,
-//! an error event, and in any case an aborted connection: almost no client notices a tidy end after half an answer.
+//! an error event after the last whole one, and in any case an aborted connection: almost no client notices a tidy end after half an answer.
+
+mod piece;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,25 +14,22 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use keypool_dialect::answer::{self, Code};
-use keypool_dialect::stream::{End as StreamEnd, Phase, StreamMachine};
-use keypool_dialect::usage::Usage;
+use keypool_dialect::stream::{End as StreamEnd, Position};
 use tokio::time::Sleep;
 
 use super::client_body::Cut;
-use super::opening::Follow;
+use super::follow::Follow;
 use crate::inbound::Pulse;
 use crate::pool::Journey;
 use crate::telemetry::{End, Record};
 use crate::upstream::{Answer, Frames};
-
-/// Bytes of one piece: about what the connection's buffer takes.
-const PIECE: usize = 64 * 1024;
-/// Frames of one piece: as many as one `writev` takes easily.
-const PIECE_FRAMES: usize = 32;
+use piece::{Piece, Tail};
 
 /// Brings an answer to the client.
 pub(super) struct Relay {
-    held: Vec<Bytes>,
+    /// What came before it and may go.
+    first: Piece,
+    tail: Tail,
     answer: Answer,
     follow: Follow,
     idle: Duration,
@@ -67,6 +66,7 @@ enum Ending {
 }
 
 impl Relay {
+    /// `held` came from `answer` already, and `follow` has seen it.
     pub(super) fn new(
         held: Vec<Bytes>,
         answer: Answer,
@@ -76,8 +76,15 @@ impl Relay {
         journey: Option<Journey>,
         record: Record,
     ) -> Self {
+        let (mut first, mut tail) = (Piece::default(), Tail::default());
+        let mut later: usize = held.iter().map(Bytes::len).sum();
+        for data in held {
+            later -= data.len();
+            tail.pass(data, follow.open_bytes().saturating_sub(later), &mut first);
+        }
         Self {
-            held,
+            first,
+            tail,
             answer,
             follow,
             idle,
@@ -119,8 +126,9 @@ impl Relay {
     }
 
     fn poll_open(&mut self, cx: &mut Context<'_>, pulse: &Pulse) -> Poll<Option<Result<Frame<Frames>, Cut>>> {
-        let (pieces, mut ending) = self.gather(cx);
-        if pieces.is_empty() && ending.is_none() {
+        let mut piece = std::mem::take(&mut self.first);
+        let mut ending = self.gather(cx, &mut piece);
+        if piece.is_empty() && ending.is_none() {
             if pulse.is_aborting() {
                 ending = Some(Ending::Drained);
             } else if self.poll_silence(cx).is_ready() {
@@ -129,13 +137,13 @@ impl Relay {
                 return Poll::Pending;
             }
         }
-        let Some(ending) = ending else {
-            return Poll::Ready(Some(Ok(Frame::data(Frames::from(pieces)))));
-        };
-        let last_words = self.end(ending);
-        let pieces = pieces.into_iter().chain(last_words).collect::<Vec<_>>();
-        if !pieces.is_empty() {
-            return Poll::Ready(Some(Ok(Frame::data(Frames::from(pieces)))));
+        let end = ending.map(|ending| self.end(ending, &mut piece));
+        self.count(&piece);
+        if let Some(end) = end {
+            self.close(end);
+        }
+        if !piece.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(Frames::from(piece.into_frames())))));
         }
         // Nothing to write first: a body that ends, or a connection that is aborted as it stands.
         match self.state {
@@ -145,12 +153,10 @@ impl Relay {
     }
 
     /// Takes what is there.
-    fn gather(&mut self, cx: &mut Context<'_>) -> (Vec<Bytes>, Option<Ending>) {
-        let mut pieces = std::mem::take(&mut self.held);
-        let mut bytes: usize = pieces.iter().map(Bytes::len).sum();
+    fn gather(&mut self, cx: &mut Context<'_>, piece: &mut Piece) -> Option<Ending> {
         let mut now = None;
         let ending = loop {
-            if bytes >= PIECE || pieces.len() >= PIECE_FRAMES {
+            if piece.is_full() {
                 break None;
             }
             match Pin::new(&mut self.answer).poll_frame(cx) {
@@ -161,8 +167,7 @@ impl Relay {
                     // Trailers are between us and the provider.
                     let Ok(data) = frame.into_data() else { continue };
                     self.follow.feed(&data, *now.get_or_insert_with(SystemTime::now));
-                    bytes += data.len();
-                    pieces.push(data);
+                    self.tail.pass(data, self.follow.open_bytes(), piece);
                 }
             }
             // The end is known with the last bytes: it then goes out together with them.
@@ -170,16 +175,23 @@ impl Relay {
                 break Some(Ending::Clean);
             }
         };
-        if bytes > 0 {
+        if now.is_some() {
             self.progress = Instant::now();
-            if let Some(record) = &mut self.record {
-                record.bytes_out(bytes as u64);
-                if self.follow.has_content() {
-                    record.first_event();
-                }
+        }
+        ending
+    }
+
+    /// Notes what goes out.
+    fn count(&mut self, piece: &Piece) {
+        if piece.is_empty() {
+            return;
+        }
+        if let Some(record) = &mut self.record {
+            record.bytes_out(piece.len() as u64);
+            if self.follow.has_content() {
+                record.first_event();
             }
         }
-        (pieces, ending)
     }
 
     /// Ready when nothing came for too long.
@@ -201,40 +213,58 @@ impl Relay {
         }
     }
 
-    /// Closes the books; gives what is still to be said to the client, and sets what follows.
-    fn end(&mut self, ending: Ending) -> Option<Bytes> {
-        let (complete, last_words) = match (&self.follow, ending) {
-            (Follow::Events(machine), Ending::Clean | Ending::Broken) => match (machine.finish(), ending) {
-                (StreamEnd::Complete, _) => (true, None),
+    /// Puts what is still to be said to the client into `piece`, and sets what follows.
+    fn end(&mut self, ending: Ending, piece: &mut Piece) -> End {
+        let (end, tidy) = match (&self.follow, ending) {
+            (Follow::Events(machine), Ending::Clean | Ending::Broken) => match machine.finish() {
+                StreamEnd::Complete => (End::Complete, true),
                 // The client has the provider's own error event.
-                (StreamEnd::Failed(_), Ending::Clean) => {
-                    self.close(End::Cut);
-                    self.state = State::Over;
-                    return None;
+                StreamEnd::Failed(_) => (End::Cut, matches!(ending, Ending::Clean)),
+                StreamEnd::Cut => {
+                    piece.push(self.last_words(Ending::Broken));
+                    (End::Cut, false)
                 }
-                (StreamEnd::Failed(_), _) => (false, None),
-                (StreamEnd::Cut, _) => (false, Some(last_words(machine, Ending::Broken))),
             },
-            (Follow::Events(machine), _) => (false, Some(last_words(machine, ending))),
-            (Follow::Json(_) | Follow::Blind, Ending::Clean) => (true, None),
-            (Follow::Json(_) | Follow::Blind, _) => (false, None),
+            (Follow::Events(_), _) => {
+                piece.push(self.last_words(ending));
+                (End::Cut, false)
+            }
+            (Follow::Json(_) | Follow::Blind, Ending::Clean) => (End::Complete, true),
+            (Follow::Json(_) | Follow::Blind, _) => (End::Cut, false),
         };
-        if complete {
-            self.close(End::Complete);
+        if tidy {
+            // A stream need not end with an empty line.
+            piece.push(self.tail.release());
             self.state = State::Over;
-            return None;
-        }
-        if let (Some(record), Some(words)) = (&mut self.record, &last_words) {
-            record.bytes_out(words.len() as u64);
+        } else {
+            self.state = State::Aborting { asked: false };
         }
         if matches!(ending, Ending::Drained) {
             self.journey = None;
         }
-        self.close(End::Cut);
-        self.state = State::Aborting { asked: false };
-        last_words
+        end
     }
 
+    /// An error event in place of the end.
+    fn last_words(&self, ending: Ending) -> Bytes {
+        let message = match ending {
+            Ending::Silent => "The provider sent nothing for too long; the answer is incomplete.",
+            Ending::Drained => "This proxy is shutting down; the answer is incomplete.",
+            Ending::Clean | Ending::Broken => "The provider's answer broke off; it is incomplete.",
+        };
+        let code = match ending {
+            Ending::Drained => Code::Draining,
+            _ => Code::UpstreamCut,
+        };
+        let at = match &self.follow {
+            // The client has a part of a long event.
+            Follow::Events(machine) if self.tail.is_empty() => machine.position(),
+            _ => Position::Boundary,
+        };
+        answer::stream_error(at, code, message)
+    }
+
+    /// Closes the books.
     fn close(&mut self, end: End) {
         if let Some(mut journey) = self.journey.take()
             && end == End::Cut
@@ -257,50 +287,6 @@ impl Drop for Relay {
         let usage = std::mem::replace(&mut self.follow, Follow::Blind).finish();
         if let (Some(record), Some(usage)) = (&mut self.record, usage) {
             record.usage(usage);
-        }
-    }
-}
-
-/// An error event in place of the end.
-fn last_words(machine: &StreamMachine, ending: Ending) -> Bytes {
-    let message = match ending {
-        Ending::Silent => "The provider sent nothing for too long; the answer is incomplete.",
-        Ending::Drained => "This proxy is shutting down; the answer is incomplete.",
-        Ending::Clean | Ending::Broken => "The provider's answer broke off; it is incomplete.",
-    };
-    let code = match ending {
-        Ending::Drained => Code::Draining,
-        _ => Code::UpstreamCut,
-    };
-    answer::stream_error(machine.position(), code, message)
-}
-
-impl Follow {
-    /// Looks at the next bytes.
-    fn feed(&mut self, data: &[u8], now: SystemTime) {
-        match self {
-            Self::Events(machine) => {
-                machine.feed(data, now);
-            }
-            Self::Json(tap) => tap.feed(data),
-            Self::Blind => {}
-        }
-    }
-
-    /// Whether what a client waits for has begun.
-    fn has_content(&self) -> bool {
-        match self {
-            Self::Events(machine) => machine.has_content() || machine.phase() == Phase::Ended,
-            Self::Json(_) | Self::Blind => true,
-        }
-    }
-
-    /// What the answer says was used.
-    pub(super) fn finish(self) -> Option<Usage> {
-        match self {
-            Self::Events(machine) => machine.usage(),
-            Self::Json(tap) => tap.finish(),
-            Self::Blind => None,
         }
     }
 }

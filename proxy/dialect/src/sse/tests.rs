@@ -1,6 +1,6 @@
 //! The splitter, at every cut and against a plain reading of the whole.
 
-use proptest::prelude::{Just, any, prop, prop_assert_eq, prop_oneof, proptest};
+use proptest::prelude::{Just, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::*;
 
@@ -14,7 +14,9 @@ enum Owned {
 fn split<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Owned>, Position) {
     let mut splitter = Splitter::default();
     let mut items = Vec::new();
+    let mut fed = 0;
     for chunk in chunks {
+        fed += chunk.len();
         splitter.feed(chunk, |item| {
             items.push(match item {
                 Item::Event { name, data } => Owned::Event(text(name), text(data)),
@@ -22,6 +24,9 @@ fn split<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Owned>, Positio
                 Item::Oversized => Owned::Oversized,
             });
         });
+        let open = splitter.open_bytes();
+        assert!(open <= fed, "{open} of {fed} bytes");
+        assert_eq!(open == 0, splitter.position() == Position::Boundary);
     }
     (items, splitter.position())
 }
@@ -58,7 +63,8 @@ fn splits_every_form_at_every_cut() {
             vec![Comment, Comment, event("a")],
             Boundary,
         ),
-        (":\n", vec![Comment], LineEnd),
+        (":\n", vec![Comment], Boundary),
+        ("data: a\n:\n", vec![Comment], LineEnd),
         (
             "event: error\ndata: a\nid: 1\nretry: 5\n\n",
             vec![Event("error".into(), "a".into())],
@@ -170,5 +176,24 @@ proptest! {
         chunks.push(&bytes[begin..]);
         let (items, _) = split(chunks);
         prop_assert_eq!(items, naive(&stream));
+    }
+
+    /// What precedes the open bytes is whole, and they themselves complete nothing.
+    #[test]
+    fn open_bytes_are_those_of_the_last_event(
+        parts in prop::collection::vec(prop_oneof![
+            Just("data: a"), Just("data"), Just("event: e"), Just(": c"), Just("\n"), Just("\r\n"), Just("\r"), Just("\n\n"),
+        ], 0..30),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let stream = parts.concat();
+        let (left, right) = stream.as_bytes().split_at(cut.index(stream.len() + 1));
+        let mut splitter = Splitter::default();
+        splitter.feed(left, |_| {});
+        splitter.feed(right, |_| {});
+        let (passed, open) = stream.split_at(stream.len() - splitter.open_bytes());
+        prop_assert_eq!(split([passed.as_bytes()]).1, Position::Boundary);
+        prop_assert!(naive(&stream).starts_with(&naive(passed)));
+        prop_assert!(!naive(open).iter().any(|item| matches!(item, Owned::Event(..))), "{open:?}");
     }
 }
