@@ -85,7 +85,8 @@ impl Knowledge {
         let now = self.clock.now();
         let received = self.ledger.lock().receive(scope, &response, now);
         if received.dropped > 0 {
-            tracing::warn!(
+            // Normal while a document has just been replaced: the pod still speaks of what the one before held.
+            tracing::debug!(
                 dropped = received.dropped,
                 group = group.name,
                 "verdicts about what is not in the pod's document"
