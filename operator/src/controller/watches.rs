@@ -10,10 +10,7 @@
 //!
 //! A status that we write must not wake our own reconcile: our kinds wake it only with a new generation or other annotations.
 
-use std::collections::HashMap;
 use std::fmt::Debug;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
@@ -21,18 +18,25 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount};
 use keypool_crds::v1alpha1::{LoadBalanceGroup, ModelProvider};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::WriterDropped;
-use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
-use super::context::{Subject, Wakes};
+use super::context::Wakes;
 use super::load_balance_group::build::{GROUP_LABEL, MANAGED_BY};
 use crate::args::Args;
 use crate::k8s::clients::Clients;
 use crate::k8s::watch::{Change, Watchdog, follow, reflect};
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
+
+mod news;
+mod waker;
+
+use news::{Generations, distinct};
+use waker::Waker;
+pub use waker::groups_of;
 
 /// Copies of what is watched whole.
 #[derive(Clone)]
@@ -83,70 +87,32 @@ pub fn start(clients: &Clients, args: &Args, watchdog: &Watchdog, wakes: &Wakes)
         pods,
     };
 
-    let to = wakes.clone();
-    let known = stores.clone();
-    spawn(distinct(provider_changes), move |change| {
-        let provider = match &change {
-            Change::Applied(provider) | Change::Deleted(provider) => provider,
-        };
-        to.provider(ObjectRef::from_obj(provider));
-        if matches!(change, Change::Deleted(_)) {
-            to.survey(Subject::Provider(ObjectRef::from_obj(provider)));
-            groups_of(&known, provider).for_each(|group| to.group(group));
-        }
-    });
-    let to = wakes.clone();
-    spawn(distinct(group_changes), move |change| match change {
-        Change::Applied(group) => to.group(ObjectRef::from_obj(&group)),
-        Change::Deleted(group) => to.survey(Subject::Group(ObjectRef::from_obj(&group))),
-    });
-    let to = wakes.clone();
-    spawn(pod_changes, move |change| {
-        let (Change::Applied(pod) | Change::Deleted(pod)) = change;
-        owner(&pod)
-            .into_iter()
-            .for_each(|group| to.survey(Subject::Group(group)));
-    });
+    let waker = Waker {
+        stores: stores.clone(),
+        wakes: wakes.clone(),
+    };
+    let to = waker.clone();
+    spawn(distinct(provider_changes), move |change| to.provider(&change));
+    let to = waker.clone();
+    spawn(distinct(group_changes), move |change| to.group(&change));
+    let to = waker.clone();
+    spawn(pod_changes, move |change| to.pod(&change));
     watching.sources::<Secret>(
         "secrets",
         watcher::Config::default().fields(SECRETS),
-        &stores,
-        wakes,
+        &waker,
         Reference::secret,
     );
     watching.sources::<ConfigMap>(
         "configmaps",
         watcher::Config::default(),
-        &stores,
-        wakes,
+        &waker,
         Reference::config_map,
     );
-    watching.children::<Deployment>("deployments", &fleet, wakes);
-    watching.children::<Service>("services", &fleet, wakes);
-    watching.children::<ServiceAccount>("serviceaccounts", &fleet, wakes);
+    watching.children::<Deployment>("deployments", &fleet, &waker);
+    watching.children::<Service>("services", &fleet, &waker);
+    watching.children::<ServiceAccount>("serviceaccounts", &fleet, &waker);
     stores
-}
-
-/// The groups that name a provider.
-pub fn groups_of<'a>(
-    stores: &'a Stores,
-    provider: &ModelProvider,
-) -> impl Iterator<Item = ObjectRef<LoadBalanceGroup>> + use<'a> {
-    let (namespace, name) = (provider.namespace(), provider.name_any());
-    let uses = move |group: &Arc<LoadBalanceGroup>| {
-        group.namespace() == namespace
-            && group
-                .spec
-                .members
-                .iter()
-                .any(|member| member.provider_ref.name == name)
-    };
-    stores
-        .groups
-        .state()
-        .into_iter()
-        .filter(uses)
-        .map(|group| ObjectRef::from_obj(group.as_ref()))
 }
 
 /// What can be watched in one namespace or in all.
@@ -205,87 +171,30 @@ impl Watching<'_> {
         &self,
         name: &'static str,
         config: watcher::Config,
-        stores: &Stores,
-        wakes: &Wakes,
+        waker: &Waker,
         reference: fn(&str, &str) -> Reference,
     ) where
         K: Watched,
     {
-        let (stores, to) = (stores.clone(), wakes.clone());
+        let to = waker.clone();
         spawn(self.metadata::<K>(name, config), move |change| {
-            let (Change::Applied(object) | Change::Deleted(object)) = change;
-            let wanted = reference(&object.namespace().unwrap_or_default(), &object.name_any());
-            for provider in stores.providers.state() {
-                if reference::of_provider(&provider).contains(&wanted) {
-                    to.provider(ObjectRef::from_obj(provider.as_ref()));
-                }
-            }
-            for group in stores.groups.state() {
-                if reference::of_group(&group).contains(&wanted) {
-                    to.group(ObjectRef::from_obj(group.as_ref()));
-                }
-            }
-            owner(&object).into_iter().for_each(|group| to.group(group));
+            to.source(&change, reference);
         });
     }
 
     /// Objects that the operator makes: what anybody changes there is set right again.
-    fn children<K>(&self, name: &'static str, config: &watcher::Config, wakes: &Wakes)
+    fn children<K>(&self, name: &'static str, config: &watcher::Config, waker: &Waker)
     where
         K: Watched,
     {
-        let to = wakes.clone();
-        let mut generations: HashMap<String, i64> = HashMap::new();
+        let to = waker.clone();
+        let mut generations = Generations::default();
         spawn(self.metadata::<K>(name, config.clone()), move |change| {
-            let (object, gone) = match change {
-                Change::Applied(object) => (object, false),
-                Change::Deleted(object) => (object, true),
-            };
-            // A Deployment's status changes all the time and is not ours to mend.
-            let uid = object.uid().unwrap_or_default();
-            let before = if gone {
-                generations.remove(&uid)
-            } else {
-                object
-                    .meta()
-                    .generation
-                    .and_then(|now| generations.insert(uid, now))
-            };
-            if gone || before.is_none() || before != object.meta().generation {
-                owner(&object).into_iter().for_each(|group| to.group(group));
+            if generations.differ(&change) {
+                to.owner(change.meta());
             }
         });
     }
-}
-
-/// The group that owns an object: by label, because a pod's owner is a ReplicaSet.
-fn owner(object: &impl Resource) -> Option<ObjectRef<LoadBalanceGroup>> {
-    let group = object.meta().labels.as_ref()?.get(GROUP_LABEL)?;
-    Some(ObjectRef::new(group).within(object.meta().namespace.as_deref()?))
-}
-
-/// Lets through what has another generation or other annotations than before.
-fn distinct<K>(changes: impl Stream<Item = Change<K>>) -> impl Stream<Item = Change<K>>
-where
-    K: Resource<DynamicType = ()>,
-{
-    let mut seen: HashMap<String, u64> = HashMap::new();
-    changes.filter(move |change| {
-        let news = match change {
-            Change::Applied(object) => {
-                let mut hasher = DefaultHasher::new();
-                object.meta().generation.hash(&mut hasher);
-                object.meta().annotations.hash(&mut hasher);
-                let hash = hasher.finish();
-                seen.insert(object.meta().uid.clone().unwrap_or_default(), hash) != Some(hash)
-            }
-            Change::Deleted(object) => {
-                seen.remove(object.meta().uid.as_deref().unwrap_or_default());
-                true
-            }
-        };
-        std::future::ready(news)
-    })
 }
 
 fn spawn<T: Send + 'static>(

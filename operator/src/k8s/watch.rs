@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::reflector::store::Writer;
@@ -14,6 +15,10 @@ use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Resource, ResourceExt};
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
+
+mod living;
+
+use living::Living;
 
 /// A silently dead connection is noticed after this many seconds and a little more.
 const WATCH_TIMEOUT_SECONDS: u32 = 60;
@@ -74,12 +79,23 @@ impl Watchdog {
     }
 }
 
-/// What a watch tells.
+/// What a watch tells. An object's end is told even if it came while the watch heard nothing.
+#[derive(Clone, Debug)]
 pub enum Change<K> {
     /// There, as it is now.
     Applied(K),
-    /// Gone, as it last was.
-    Deleted(K),
+    /// Gone: its UID, namespace, name and last labels.
+    Deleted(Box<ObjectMeta>),
+}
+
+impl<K: Resource> Change<K> {
+    /// Whom it is about.
+    pub fn meta(&self) -> &ObjectMeta {
+        match self {
+            Self::Applied(object) => object.meta(),
+            Self::Deleted(meta) => meta,
+        }
+    }
 }
 
 /// Watches and keeps a copy of everything. Objects are trimmed of their managedFields, which nobody here reads. One that this
@@ -156,30 +172,38 @@ where
 }
 
 /// Errors end here: they are told to the log and to the watchdog, and the watch goes on by itself.
-fn heard<K>(
+fn heard<K: Resource>(
     name: &'static str,
     stream: impl Stream<Item = watcher::Result<Event<K>>>,
     failing: Run,
 ) -> impl Stream<Item = Change<K>> {
-    stream.filter_map(move |event| {
-        let change = match event {
+    let mut living = Living::default();
+    stream.flat_map(move |event| {
+        let changes = match event {
             Ok(event) => {
                 *failing.lock() = None;
-                match event {
-                    Event::Apply(object) | Event::InitApply(object) => Some(Change::Applied(object)),
-                    Event::Delete(object) => Some(Change::Deleted(object)),
-                    Event::Init | Event::InitDone => None,
-                }
+                living.take_in(event)
             }
             Err(error) => {
                 let mut failing = failing.lock();
                 *failing = Some(Failing::again(*failing, Instant::now()));
                 tracing::warn!(watch = name, %error, "watch interrupted");
-                None
+                Vec::new()
             }
         };
-        std::future::ready(change)
+        futures::stream::iter(changes)
     })
+}
+
+/// What is heard of a watch that tells these events.
+#[cfg(test)]
+pub(crate) fn heard_of<K: Resource>(events: Vec<Event<K>>) -> Vec<Change<K>> {
+    use futures::FutureExt as _;
+    let told = futures::stream::iter(events.into_iter().map(Ok));
+    heard("test", told, Run::default())
+        .collect()
+        .now_or_never()
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ pub async fn reconcile(
     provider: Arc<ModelProvider>,
 ) -> Result<Option<Monotonic>, ReconcileError> {
     let judged = look(context, &provider).await?;
-    for group in groups_of(&context.stores, &provider) {
+    let namespace = provider.namespace().unwrap_or_default();
+    for group in groups_of(&context.stores, &namespace, &provider.name_any()) {
         context.wakes.group(group);
     }
     context
