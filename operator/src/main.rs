@@ -27,6 +27,7 @@ use keypool_operator::telemetry::Metrics;
 use kube::runtime::reflector::ObjectRef;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// The exit code of a wrong command line.
@@ -148,7 +149,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     }
     let events = Events::new(clients.request.clone(), &args.instance);
     let writer = Writer::new(Arc::clone(&context), events, metrics.clone());
-    let writing = tokio::spawn(writer.run(subject_wakes, heard));
+    let writing = tokio::spawn(writer.run(subject_wakes, heard, CancellationToken::new()));
     let driving = drive::run(context, metrics, provider_wakes, group_wakes);
     tokio::select! {
         lost = candidate.hold(&term) => Err(lost.into()),

@@ -12,6 +12,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
 
+mod term;
+
+pub use term::Term;
+
+/// Releasing is tried so often where somebody else's write, or a last renewal of our own, comes in between.
+const RELEASE_TRIES: usize = 3;
+
 /// How the Lease is held.
 #[derive(Clone, Debug)]
 pub struct LeaseSettings {
@@ -55,6 +62,8 @@ pub struct Candidate {
     api: Api<Lease>,
     settings: LeaseSettings,
     observed: Observed,
+    /// When the last look began that left the Lease ours: what the others see is no earlier than that.
+    renewed: Instant,
 }
 
 impl Observed {
@@ -101,14 +110,15 @@ impl Candidate {
             api,
             settings,
             observed: Observed::default(),
+            renewed: Instant::now(),
         }
     }
 
     /// Waits until the Lease is ours and returns its term.
-    pub async fn acquire(&mut self) -> i32 {
+    pub async fn acquire(&mut self) -> Term {
         loop {
             match self.step(0).await {
-                Ok(Some(term)) => return term,
+                Ok(Some(term)) => return Term::new(term),
                 Ok(None) => {}
                 Err(error) => tracing::warn!(%error, "the Lease could not be read or written"),
             }
@@ -116,26 +126,25 @@ impl Candidate {
         }
     }
 
-    /// Renews until leadership is lost. `least_term` lets a holder raise its term above one that a pod has seen.
-    pub async fn hold(&mut self, least_term: &tokio::sync::watch::Sender<i32>) -> Lost {
-        // Counted from before the request: what the others see is no later than that.
-        let mut renewed = Instant::now();
+    /// Renews until leadership is lost, and writes a term that has to rise at once.
+    pub async fn hold(&mut self, term: &Term) -> Lost {
+        let mut rises = term.rises();
         loop {
-            tokio::time::sleep(self.settings.retry_period).await;
-            // A guard must not live through the match: its arms write the same value.
-            let least = *least_term.borrow();
-            let asked = Instant::now();
-            let left = self.settings.renew_deadline.saturating_sub(renewed.elapsed());
-            match tokio::time::timeout(left, self.step(least)).await {
-                Ok(Ok(Some(term))) => {
-                    renewed = asked;
-                    least_term.send_if_modified(|least| std::mem::replace(least, term) != term);
-                }
+            tokio::select! {
+                () = tokio::time::sleep(self.settings.retry_period) => {}
+                Ok(()) = rises.changed() => {}
+            }
+            let left = self
+                .settings
+                .renew_deadline
+                .saturating_sub(self.renewed.elapsed());
+            match tokio::time::timeout(left, self.step(term.wanted())).await {
+                Ok(Ok(Some(held))) => term.written(held),
                 Ok(Ok(None)) => return Lost("another holds the Lease"),
                 Ok(Err(error)) => tracing::warn!(%error, "the Lease could not be renewed"),
                 Err(_) => return Lost("the Lease could not be renewed in time"),
             }
-            if renewed.elapsed() >= self.settings.renew_deadline {
+            if self.renewed.elapsed() >= self.settings.renew_deadline {
                 return Lost("the Lease could not be renewed in time");
             }
         }
@@ -143,22 +152,31 @@ impl Candidate {
 
     /// Leaves the Lease to others at once, on the way out.
     pub async fn release(&mut self) {
-        let Ok(Some(lease)) = self.api.get_opt(&self.settings.name).await else {
-            return;
-        };
-        let Some(mut spec) = lease.spec.clone() else {
-            return;
-        };
-        if spec.holder_identity.as_deref() == Some(&self.settings.identity) {
+        for _ in 0..RELEASE_TRIES {
+            let Ok(Some(lease)) = self.api.get_opt(&self.settings.name).await else {
+                return;
+            };
+            let Some(mut spec) = lease.spec.clone() else {
+                return;
+            };
+            if spec.holder_identity.as_deref() != Some(&self.settings.identity) {
+                return;
+            }
             spec.holder_identity = Some(String::new());
-            if let Err(error) = self.replace(lease, spec).await {
-                tracing::warn!(%error, "the Lease could not be released");
+            match self.replace(lease, spec).await {
+                Ok(()) => return,
+                Err(kube::Error::Api(status)) if status.code == 409 => {}
+                Err(error) => {
+                    tracing::warn!(%error, "the Lease could not be released");
+                    return;
+                }
             }
         }
     }
 
     /// One look and, where due, one write. `Some(term)` means that the Lease is ours.
     async fn step(&mut self, least_term: i32) -> Result<Option<i32>, kube::Error> {
+        let asked = Instant::now();
         let lease = self.api.get_opt(&self.settings.name).await?;
         let now = Instant::now();
         let decision = self.observed.decide(
@@ -190,7 +208,10 @@ impl Candidate {
             None => self.create(spec).await,
         };
         match written {
-            Ok(()) => Ok(Some(term)),
+            Ok(()) => {
+                self.renewed = asked;
+                Ok(Some(term))
+            }
             // Someone was faster: look again later.
             Err(kube::Error::Api(status)) if status.code == 409 && acquired => Ok(None),
             Err(error) => Err(error),
@@ -225,65 +246,4 @@ impl Candidate {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lease(holder: &str, renewed: i64, term: i32) -> Lease {
-        let spec = LeaseSpec {
-            holder_identity: Some(holder.into()),
-            renew_time: Some(MicroTime(Timestamp::from_second(renewed).unwrap())),
-            lease_transitions: Some(term),
-            ..LeaseSpec::default()
-        };
-        Lease {
-            metadata: ObjectMeta::default(),
-            spec: Some(spec),
-        }
-    }
-
-    const DURATION: Duration = Duration::from_secs(15);
-
-    #[test]
-    fn a_missing_lease_is_created_and_our_own_renewed() {
-        let (mut seen, now) = (Observed::default(), Instant::now());
-        assert_eq!(seen.decide(None, "me", DURATION, now), Decision::Create);
-        assert_eq!(
-            seen.decide(Some(&lease("me", 1, 4)), "me", DURATION, now),
-            Decision::Renew { term: 4 }
-        );
-    }
-
-    #[test]
-    fn anothers_lease_is_taken_only_after_a_whole_duration_without_a_renewal_that_we_saw() {
-        let (mut seen, start) = (Observed::default(), Instant::now());
-        // Its own clock is far behind ours: that alone says nothing.
-        assert_eq!(
-            seen.decide(Some(&lease("other", 1, 4)), "me", DURATION, start),
-            Decision::Wait
-        );
-        let later = start + DURATION - Duration::from_secs(1);
-        assert_eq!(
-            seen.decide(Some(&lease("other", 2, 4)), "me", DURATION, later),
-            Decision::Wait
-        );
-        assert_eq!(
-            seen.decide(Some(&lease("other", 2, 4)), "me", DURATION, start + DURATION),
-            Decision::Wait
-        );
-        let take = Decision::Take { term: 5 };
-        assert_eq!(
-            seen.decide(Some(&lease("other", 2, 4)), "me", DURATION, later + DURATION),
-            take
-        );
-    }
-
-    #[test]
-    fn a_released_lease_is_taken_at_once() {
-        let mut seen = Observed::default();
-        let take = Decision::Take { term: 8 };
-        assert_eq!(
-            seen.decide(Some(&lease("", 1, 7)), "me", DURATION, Instant::now()),
-            take
-        );
-    }
-}
+mod tests;

@@ -1,0 +1,59 @@
+//! What is gone is forgotten.
+
+use std::sync::Arc;
+
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource, ResourceExt};
+
+use super::Writer;
+use crate::controller::context::{Context, Subject};
+use crate::install::ObjectId;
+
+impl Writer {
+    /// Forgets what is gone. Verdicts of a pod that is gone stay; those of a provider that is gone do not.
+    pub(super) fn keep_house(&mut self) {
+        let context = Arc::clone(&self.context);
+        for (gone, view) in context.views.keep_groups(|id| lives(&context.stores.groups, id)) {
+            context.roster.dismiss(&gone);
+            context.children.forget(&gone);
+            self.wake_providers_of(&view.resource);
+        }
+        context
+            .views
+            .keep_providers(|id| lives(&context.stores.providers, id));
+        keep_verdicts(&context);
+        let pods = context.stores.pods.state();
+        context
+            .knowledge
+            .keep_pods(&pods.iter().filter_map(|pod| pod.uid()).collect());
+        self.acknowledged
+            .retain(|group, _| lives(&context.stores.groups, group));
+        self.count_acknowledged();
+        let live = |subject: &Subject| match subject {
+            Subject::Provider(provider) => context.stores.providers.get(provider).is_some(),
+            Subject::Group(group) => context.stores.groups.get(group).is_some(),
+        };
+        self.buckets.retain(|subject, _| live(subject));
+        self.due.retain(|subject, _| live(subject));
+    }
+}
+
+/// Every provider that exists counts, judged or not: a new leader takes over a stored status just before it remembers its first judgement.
+fn keep_verdicts(context: &Context) {
+    context.knowledge.amend(|ledger| {
+        let kept = context.stores.providers.state().into_iter().map(|provider| {
+            let view = context.views.provider(&ObjectId::of(provider.as_ref()));
+            let validated = view.and_then(|view| view.judged.ok());
+            (
+                provider.uid().unwrap_or_default(),
+                validated.and_then(|validated| validated.fingerprints()),
+            )
+        });
+        ledger.keep(&kept.collect());
+    });
+}
+
+fn lives<K: Resource<DynamicType = ()> + Clone + 'static>(store: &Store<K>, id: &ObjectId) -> bool {
+    let object = store.get(&ObjectRef::new(&id.name).within(&id.namespace));
+    object.is_some_and(|object| ObjectId::of(object.as_ref()) == *id)
+}
