@@ -12,6 +12,7 @@ pub mod health;
 pub mod identity;
 pub mod install;
 pub mod k8s;
+pub mod leader;
 pub mod ledger;
 pub mod material;
 pub mod moment;

@@ -22,11 +22,13 @@ use keypool_operator::k8s::identity;
 use keypool_operator::k8s::lease::{Candidate, LeaseSettings};
 use keypool_operator::k8s::read::Reader;
 use keypool_operator::k8s::watch::Watchdog;
+use keypool_operator::leader::{self, Ended};
 use keypool_operator::status::writer::Writer;
 use keypool_operator::telemetry::Metrics;
 use kube::runtime::reflector::ObjectRef;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -109,55 +111,74 @@ async fn run(args: Args) -> anyhow::Result<()> {
         }
     };
     let term = tokio::select! {
-        term = candidate.acquire() => watch::Sender::new(term),
+        term = candidate.acquire() => term,
         () = pass_over => anyhow::bail!("the watches ended"),
         _ = terminate.recv() => return Ok(()),
     };
-    tracing::info!(term = *term.borrow(), "leading");
+    tracing::info!(term = term.held(), "leading");
     metrics.leads();
 
-    let identity = identity::read_or_create(&clients.request, &args.namespace).await?;
-    let (news, heard) = mpsc::unbounded_channel();
-    let knowledge = Arc::new(Knowledge::new(clock, news));
     let leader = Leader {
-        identity: identity_in_lease.clone(),
+        identity: identity_in_lease,
         term: term.clone(),
     };
-    let context = Arc::new(Context {
-        clock,
-        leading_since: clock.now().monotonic,
-        install: Install {
-            proxy_image: args.proxy_image.clone(),
-            proxy_image_pull_policy: args.proxy_image_pull_policy.clone(),
-            require_allowed_hosts: args.require_allowed_hosts,
-        },
-        identity,
-        stores,
-        wakes,
-        reader: Reader::new(clients.request.clone()),
-        children: Children::new(clients.request.clone()),
-        roster: Roster::new(leader, Arc::clone(&knowledge)),
-        knowledge,
-        views: Views::default(),
-        clients: clients.clone(),
-    });
-    for provider in context.stores.providers.state() {
-        context.wakes.provider(ObjectRef::from_obj(provider.as_ref()));
-    }
-    for group in context.stores.groups.state() {
-        context.wakes.group(ObjectRef::from_obj(group.as_ref()));
-    }
-    let events = Events::new(clients.request.clone(), &args.instance);
-    let writer = Writer::new(Arc::clone(&context), events, metrics.clone());
-    let writing = tokio::spawn(writer.run(subject_wakes, heard, CancellationToken::new()));
-    let driving = drive::run(context, metrics, provider_wakes, group_wakes);
-    tokio::select! {
-        lost = candidate.hold(&term) => Err(lost.into()),
-        () = driving => anyhow::bail!("the reconcile loops ended"),
-        _ = writing => anyhow::bail!("the writer of statuses ended"),
-        _ = terminate.recv() => {
-            candidate.release().await;
-            Ok(())
+    let work = |stop: CancellationToken| async move {
+        let identity = tokio::select! {
+            identity = identity::read_or_create(&clients.request, &args.namespace) => identity?,
+            () = stop.cancelled() => return Ok(()),
+        };
+        let (news, heard) = mpsc::unbounded_channel();
+        let knowledge = Arc::new(Knowledge::new(clock, news));
+        let context = Arc::new(Context {
+            clock,
+            leading_since: clock.now().monotonic,
+            install: Install {
+                proxy_image: args.proxy_image.clone(),
+                proxy_image_pull_policy: args.proxy_image_pull_policy.clone(),
+                require_allowed_hosts: args.require_allowed_hosts,
+            },
+            identity,
+            stores,
+            wakes,
+            reader: Reader::new(clients.request.clone()),
+            children: Children::new(clients.request.clone()),
+            roster: Roster::new(leader, Arc::clone(&knowledge)),
+            knowledge,
+            views: Views::default(),
+            clients: clients.clone(),
+        });
+        for provider in context.stores.providers.state() {
+            context.wakes.provider(ObjectRef::from_obj(provider.as_ref()));
         }
+        for group in context.stores.groups.state() {
+            context.wakes.group(ObjectRef::from_obj(group.as_ref()));
+        }
+        let events = Events::new(clients.request.clone(), &args.instance);
+        let writer = Writer::new(Arc::clone(&context), events, metrics.clone());
+        let mut loops = JoinSet::new();
+        loops.spawn(writer.run(subject_wakes, heard, stop.clone()));
+        loops.spawn(drive::run(
+            Arc::clone(&context),
+            metrics,
+            provider_wakes,
+            group_wakes,
+            stop.clone(),
+        ));
+        while let Some(ended) = loops.join_next().await {
+            ended.context("a loop of the leader broke")?;
+            anyhow::ensure!(stop.is_cancelled(), "a loop of the leader ended by itself");
+        }
+        // Only the writer brings pods into the roster.
+        context.roster.close().await;
+        Ok(())
+    };
+    let told = async {
+        terminate.recv().await;
+    };
+    match leader::lead(&mut candidate, &term, told, work).await {
+        Ended::Released => Ok(()),
+        Ended::Unfinished => anyhow::bail!("the work did not end in time; the Lease runs out by itself"),
+        Ended::Lost(lost) => Err(lost.into()),
+        Ended::Worked(result) => result,
     }
 }

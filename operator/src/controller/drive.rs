@@ -15,6 +15,7 @@ use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::{ObjectRef, Store};
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::error::ReconcileError;
@@ -38,12 +39,13 @@ struct Loop<K: Resource<DynamicType = ()>, F> {
     failures: Mutex<HashMap<ObjectRef<K>, u32>>,
 }
 
-/// Runs both loops; ends only with the process.
+/// Runs both loops until they are told to stop: then the passes that are under way end.
 pub async fn run(
     context: Arc<Context>,
     metrics: Metrics,
     providers: UnboundedReceiver<ObjectRef<keypool_crds::v1alpha1::ModelProvider>>,
     groups: UnboundedReceiver<ObjectRef<keypool_crds::v1alpha1::LoadBalanceGroup>>,
+    stop: CancellationToken,
 ) {
     let stores = context.stores.clone();
     let provider_pass = |context: Arc<Context>, object| async move {
@@ -59,6 +61,7 @@ pub async fn run(
         stores.providers,
         providers,
         provider_pass,
+        stop.clone(),
     );
     let of_groups = each(
         context,
@@ -67,6 +70,7 @@ pub async fn run(
         stores.groups,
         groups,
         group_pass,
+        stop,
     );
     tokio::join!(of_providers, of_groups);
 }
@@ -78,6 +82,7 @@ async fn each<K, F, P>(
     store: Store<K>,
     wakes: UnboundedReceiver<ObjectRef<K>>,
     pass: F,
+    stop: CancellationToken,
 ) where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     F: Fn(Arc<Context>, Arc<K>) -> P + Send + Sync + 'static,
@@ -95,6 +100,7 @@ async fn each<K, F, P>(
     Controller::for_stream(nothing, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(wakes)
+        .graceful_shutdown_on(stop.cancelled_owned())
         .run(Loop::reconcile, Loop::after_failure, shared)
         .for_each(|result| {
             if let Err(error) = result {

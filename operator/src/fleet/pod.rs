@@ -17,6 +17,7 @@ use super::client::{ExchangeClient, ExchangeError};
 use super::desired::Desired;
 use super::knowledge::Knowledge;
 use crate::install::ObjectId;
+use crate::k8s::lease::Term;
 use crate::ledger::Advisories;
 
 /// Where one pod is.
@@ -35,8 +36,8 @@ pub struct PodAddress {
 pub struct Leader {
     /// Identity in the Lease.
     pub identity: String,
-    /// The Lease's term; raised when a pod has seen a later one.
-    pub term: watch::Sender<i32>,
+    /// The Lease's term, which has to rise when a pod has seen a later one.
+    pub term: Term,
 }
 
 /// A document that a pod refused is offered again after this long, or when there is another one.
@@ -89,7 +90,7 @@ impl PodExchange {
                 Ok(()) => {}
                 Err(error) => {
                     if let ExchangeError::StaleTerm { term } = error {
-                        self.raise_term(term);
+                        self.leader.term.rise_above(term);
                     }
                     tracing::info!(pod = self.pod.name, group = self.group.name, %error, "exchange failed");
                     client = None;
@@ -171,7 +172,7 @@ impl PodExchange {
         };
         let first = told.instance.is_empty();
         ExchangeRequest {
-            term: u64::try_from(*self.leader.term.borrow()).unwrap_or(0),
+            term: u64::try_from(self.leader.term.held()).unwrap_or(0),
             reader: self.leader.identity.clone(),
             instance: told.instance.clone(),
             confirmed,
@@ -212,15 +213,6 @@ impl PodExchange {
         told.acknowledged = response.acknowledgement.clone();
         self.knowledge
             .receive(&self.group, &self.pod.uid, &desired.scope, response);
-    }
-
-    fn raise_term(&self, seen: u64) {
-        let above = i32::try_from(seen).unwrap_or(i32::MAX).saturating_add(1);
-        self.leader.term.send_if_modified(|term| {
-            let raised = *term < above;
-            *term = above.max(*term);
-            raised
-        });
     }
 }
 

@@ -89,4 +89,54 @@ impl Roster {
     pub fn dismiss(&self, group: &ObjectId) {
         self.fleets.lock().remove(group);
     }
+
+    /// Ends all exchanges; when it returns, none says anything any more.
+    pub async fn close(&self) {
+        let fleets = std::mem::take(&mut *self.fleets.lock());
+        let tasks = |mut fleet: Fleet| std::mem::take(&mut fleet.pods).into_values();
+        let tasks = fleets.into_values().flat_map(tasks).map(|(_, task)| task);
+        let ending: Vec<_> = tasks.inspect(JoinHandle::abort).collect();
+        for task in ending {
+            // That it was ended is all that there is to know.
+            let _ = task.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::k8s::lease::Term;
+
+    #[tokio::test]
+    async fn a_closed_roster_has_no_exchange_any_more() {
+        let (news, _) = mpsc::unbounded_channel();
+        let knowledge = Arc::new(Knowledge::new(Clock::default(), news));
+        let leader = Leader {
+            identity: "me".into(),
+            term: Term::new(1),
+        };
+        let roster = Roster::new(leader, Arc::clone(&knowledge));
+        let nobody = Arc::strong_count(&knowledge);
+        let pod = |name: &str| PodAddress {
+            uid: name.into(),
+            name: name.into(),
+            ip: Ipv4Addr::LOCALHOST.into(),
+        };
+        let group = |name: &str| ObjectId {
+            uid: name.into(),
+            namespace: "team".into(),
+            name: name.into(),
+        };
+        roster.staff(&group("a"), vec![pod("1"), pod("2")]);
+        roster.staff(&group("b"), vec![pod("3")]);
+        assert_eq!(Arc::strong_count(&knowledge), nobody + 3);
+        roster.close().await;
+        assert_eq!(Arc::strong_count(&knowledge), nobody);
+    }
 }

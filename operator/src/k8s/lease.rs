@@ -12,6 +12,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
 
+#[cfg(test)]
+pub(crate) mod fake;
 mod term;
 
 pub use term::Term;

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Acknowledgement, Advisories, Arc, Desired, ExchangeRequest, ExchangeResponse, Knowledge, Leader,
-    ObjectId, PodAddress, PodExchange, Told, watch,
+    ObjectId, PodAddress, PodExchange, Term, Told, watch,
 };
 use crate::clock::Clock;
 use crate::ledger::DocumentScope;
@@ -42,7 +42,7 @@ fn exchange() -> PodExchange {
         },
         leader: Leader {
             identity: "me".into(),
-            term: watch::Sender::new(1),
+            term: Term::new(1),
         },
         knowledge: Arc::new(Knowledge::new(Clock::default(), news)),
         desired: watch::Sender::new(None).subscribe(),
@@ -105,4 +105,11 @@ fn a_document_is_offered_until_the_pod_answered() {
     // One that the pod refused is not offered again at once.
     answered(&exchange, &mut refused, &offer, Acknowledgement::default());
     assert!(next(&exchange, &refused).document.is_none());
+}
+
+#[test]
+fn a_request_bears_the_term_that_the_lease_holds() {
+    let (exchange, told) = (exchange(), Told::default());
+    exchange.leader.term.rise_above(7);
+    assert_eq!(next(&exchange, &told).term, 1);
 }

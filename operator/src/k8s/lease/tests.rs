@@ -1,3 +1,4 @@
+use super::fake::{FakeLease, Told};
 use super::*;
 
 fn lease(holder: &str, renewed: i64, term: i32) -> Lease {
@@ -57,4 +58,48 @@ fn a_released_lease_is_taken_at_once() {
         seen.decide(Some(&lease("", 1, 7)), "me", DURATION, Instant::now()),
         take
     );
+}
+
+/// The Lease may already be another's when a pod tells of a term: nothing may be said in a term that was never written.
+#[tokio::test(start_paused = true)]
+async fn a_higher_term_counts_only_once_the_lease_holds_it() {
+    let (server, mut told) = FakeLease::start();
+    let mut candidate = server.candidate("me");
+    let term = candidate.acquire().await;
+    assert_eq!(told.recv().await, Some(Told::written("me", 1)));
+    server.refuse_writes(2);
+    term.rise_above(7);
+    let following = async {
+        for _ in 0..2 {
+            assert_eq!(told.recv().await, Some(Told::Refused));
+            assert_eq!(term.held(), 1);
+        }
+        // The second write shows that the answer to the first has come.
+        for _ in 0..2 {
+            assert_eq!(told.recv().await, Some(Told::written("me", 8)));
+        }
+        assert_eq!(term.held(), 8);
+        term.rise_above(3);
+        assert_eq!(told.recv().await, Some(Told::written("me", 8)));
+    };
+    tokio::select! {
+        lost = candidate.hold(&term) => panic!("{lost}"),
+        () = following => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_released_lease_names_nobody_and_anothers_stays() {
+    let (server, mut told) = FakeLease::start();
+    let mut candidate = server.candidate("me");
+    candidate.acquire().await;
+    told.recv().await;
+    server.write_between();
+    candidate.release().await;
+    assert_eq!(told.recv().await, Some(Told::written("", 1)));
+
+    let mut other = server.candidate("other");
+    assert_eq!(other.acquire().await.held(), 2);
+    candidate.release().await;
+    assert_eq!(server.holder().as_deref(), Some("other"));
 }
