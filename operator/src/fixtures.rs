@@ -17,6 +17,8 @@ use crate::material::{ExchangeCertificate, Material};
 use crate::moment::{Moment, Monotonic, tests::at};
 use crate::reference::{Fetched, Lookup, Reference};
 
+pub(crate) mod api;
+
 /// The namespace of everything here.
 pub(crate) const NAMESPACE: &str = "team";
 

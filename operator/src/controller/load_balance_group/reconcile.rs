@@ -1,12 +1,13 @@
 //! One pass over a group: read, judge, build, write, and tell the fleet what it should run.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use keypool_contract::exchange::ClearCooldown;
-use keypool_crds::v1alpha1::LoadBalanceGroup;
 use keypool_crds::v1alpha1::shared::{PAUSED, RECONCILE_REQUESTED_AT};
+use keypool_crds::v1alpha1::{LoadBalanceGroup, ModelProvider};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
 
@@ -39,6 +40,7 @@ pub async fn reconcile(
     let id = ObjectId::of(group.as_ref());
     let judged = judge(context, &group).await?;
     let before = context.views.group(&id);
+    let touched = touched(before.as_ref().map(|view| view.resource.as_ref()), &group);
     let applied = before.and_then(|view| view.applied);
     let mut view = GroupView {
         resource: Arc::clone(&group),
@@ -52,10 +54,29 @@ pub async fn reconcile(
     };
     let again = look_again_at(&view, context.clock.now().monotonic);
     context.views.put_group(view);
+    for provider in touched {
+        context.wakes.survey(Subject::Provider(provider));
+    }
     context
         .wakes
         .survey(Subject::Group(ObjectRef::from_obj(group.as_ref())));
     outcome.map(|()| again)
+}
+
+/// The providers that this group began or ceased to use, or uses for other models: their statuses tell who uses them.
+fn touched(before: Option<&LoadBalanceGroup>, now: &LoadBalanceGroup) -> HashSet<ObjectRef<ModelProvider>> {
+    let uses = |group: &LoadBalanceGroup| -> BTreeSet<(String, String)> {
+        let members = group.spec.members.iter();
+        members
+            .map(|member| (member.provider_ref.name.clone(), member.model.clone()))
+            .collect()
+    };
+    let namespace = now.namespace().unwrap_or_default();
+    let (before, now) = (before.map(uses).unwrap_or_default(), uses(now));
+    let differing = before.symmetric_difference(&now);
+    differing
+        .map(|(provider, _)| ObjectRef::new(provider).within(&namespace))
+        .collect()
 }
 
 /// Names that were taken tell nobody when they become free: such a child carries no label of ours.
@@ -278,3 +299,6 @@ async fn read(context: &Context, namespace: &str, name: String) -> Result<Option
     let read = api.get_opt(&name).await;
     Ok(read.map_err(|error| ApplyError::request("Secret", name, "read", &error))?)
 }
+
+#[cfg(test)]
+mod tests;

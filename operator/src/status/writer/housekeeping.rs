@@ -57,3 +57,45 @@ fn lives<K: Resource<DynamicType = ()> + Clone + 'static>(store: &Store<K>, id: 
     let object = store.get(&ObjectRef::new(&id.name).within(&id.namespace));
     object.is_some_and(|object| ObjectId::of(object.as_ref()) == *id)
 }
+
+#[cfg(test)]
+mod tests {
+    use keypool_crds::v1alpha1::{KeyStatus, ModelProvider};
+
+    use super::*;
+    use crate::fixtures::api::Led;
+    use crate::fixtures::{OPENAI, VLLM, provider};
+
+    /// A new leader knows a provider's stored keys a moment before it remembers its judgement; and what is not judged at all keeps them.
+    #[tokio::test]
+    async fn a_provider_keeps_its_verdicts_until_it_is_gone() {
+        let mut led = Led::new();
+        let openai = provider("openai", OPENAI);
+        led.provider(&openai);
+        let seed = |uid: &str| {
+            let key = serde_json::json!([{
+                "name": "a", "state": "Invalid", "reason": "RefusedByProvider", "fingerprint": "7f3a91c2",
+                "since": "2026-11-20T09:12:00Z",
+            }]);
+            let keys: Vec<KeyStatus> = serde_json::from_value(key).unwrap();
+            let now = led.context.clock.now();
+            led.context
+                .knowledge
+                .amend(|ledger| ledger.seed(uid, &keys, |_| true, now));
+        };
+        let gone = provider("vllm", VLLM);
+        for provider in [&openai, &gone] {
+            seed(&provider.uid().unwrap());
+        }
+        keep_verdicts(&led.context);
+        let held = |provider: &ModelProvider| {
+            let (uid, now) = (provider.uid().unwrap(), led.context.clock.now().monotonic);
+            let standing = led
+                .context
+                .knowledge
+                .ledger(|ledger| ledger.standing(&uid, "7f3a91c2", &[], now));
+            standing.holds.len()
+        };
+        assert_eq!((held(&openai), held(&gone)), (1, 0));
+    }
+}

@@ -1,20 +1,11 @@
-use futures::channel::mpsc::UnboundedReceiver;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::runtime::reflector;
 use kube::runtime::watcher::Event;
 
 use super::*;
+use crate::fixtures::api::Led;
 use crate::fixtures::{NAMESPACE, group, provider};
 use crate::k8s::watch::heard_of;
-
-/// A provider with a Secret and a ConfigMap, a group with that provider as member, and who of them is woken.
-struct World {
-    waker: Waker,
-    providers: UnboundedReceiver<ObjectRef<ModelProvider>>,
-    groups: UnboundedReceiver<ObjectRef<LoadBalanceGroup>>,
-    subjects: tokio::sync::mpsc::UnboundedReceiver<Subject>,
-}
 
 const OPENAI: &str = "
 type: OpenAI
@@ -26,49 +17,35 @@ members: [{name: a, providerRef: {name: openai}, model: m}]
 clientAccess: {keys: [{name: app, secretKeyRef: {name: clients, key: app}}]}
 ";
 
+/// A provider with a Secret and a ConfigMap, a group with that provider as member, and another provider.
+struct World {
+    led: Led,
+    waker: Waker,
+}
+
 impl World {
     fn new() -> Self {
-        let (providers, mut known_providers) = reflector::store();
-        let (groups, mut known_groups) = reflector::store();
-        let (pods, _) = reflector::store();
-        known_providers.apply_watcher_event(&Event::Apply(provider("openai", OPENAI)));
-        known_providers.apply_watcher_event(&Event::Apply(provider("other", "{type: OpenAI}")));
-        known_groups.apply_watcher_event(&Event::Apply(group("chat", CHAT)));
-        let stores = Stores {
-            providers,
-            groups,
-            pods,
+        let mut led = Led::new();
+        led.provider(&provider("openai", OPENAI));
+        led.provider(&provider("other", "{type: OpenAI}"));
+        led.group(&group("chat", CHAT));
+        let waker = Waker {
+            stores: led.context.stores.clone(),
+            wakes: led.context.wakes.clone(),
         };
-        let (to_providers, providers) = futures::channel::mpsc::unbounded();
-        let (to_groups, groups) = futures::channel::mpsc::unbounded();
-        let (to_subjects, subjects) = tokio::sync::mpsc::unbounded_channel();
-        let wakes = Wakes {
-            providers: to_providers,
-            groups: to_groups,
-            subjects: to_subjects,
-        };
-        Self {
-            waker: Waker { stores, wakes },
-            providers,
-            groups,
-            subjects,
-        }
+        Self { led, waker }
     }
 
     fn woken(&mut self) -> Vec<String> {
         let mut woken = Vec::new();
-        while let Ok(provider) = self.providers.try_recv() {
+        while let Ok(provider) = self.led.provider_wakes.try_recv() {
             woken.push(format!("provider {}", provider.name));
         }
-        while let Ok(group) = self.groups.try_recv() {
+        while let Ok(group) = self.led.group_wakes.try_recv() {
             woken.push(format!("group {}", group.name));
         }
-        while let Ok(subject) = self.subjects.try_recv() {
-            woken.push(match subject {
-                Subject::Provider(provider) => format!("status of provider {}", provider.name),
-                Subject::Group(group) => format!("status of group {}", group.name),
-            });
-        }
+        let surveyed = self.led.surveyed();
+        woken.extend(surveyed.into_iter().map(|name| format!("status of {name}")));
         woken
     }
 
@@ -104,8 +81,8 @@ fn named(name: &str, group: Option<&str>) -> ObjectMeta {
     }
 }
 
-#[test]
-fn the_end_of_anything_wakes_whoever_depends_on_it() {
+#[tokio::test]
+async fn the_end_of_anything_wakes_whoever_depends_on_it() {
     let mut world = World::new();
     let provider = provider("openai", OPENAI);
     assert_eq!(
