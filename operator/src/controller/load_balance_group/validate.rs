@@ -205,26 +205,16 @@ fn resolved_refs(group: &ValidatedGroup, refusals: &[(String, Refusal)]) -> Refs
     RefsCheck::of(&members.chain(keys).collect::<Vec<_>>())
 }
 
+/// A provider that is there is resolved, whatever is wrong with it: that is told by its own conditions, by the member's state and by
+/// `MembersHealthy`.
 fn member_problem(group: &ValidatedGroup, member: &ValidatedMember) -> Option<Problem> {
-    let (reason, what) = match group.provider_of(member) {
-        MemberProvider::Served(_) => return None,
-        MemberProvider::NotFound => (
-            Reason::ProviderNotFound,
-            "does not exist; create it in this namespace, or correct the name",
-        ),
-        MemberProvider::NotAccepted(_) => (
-            Reason::ProviderNotFound,
-            "is not accepted; its condition Accepted says what to change",
-        ),
-        MemberProvider::NoAuthorities(_) => (
-            Reason::ConfigMapNotFound,
-            "has no certificates to verify its endpoint with; its condition ResolvedRefs says what to change",
-        ),
+    let MemberProvider::NotFound = group.provider_of(member) else {
+        return None;
     };
     Some(Problem {
-        reason,
+        reason: Reason::ProviderNotFound,
         sentence: format!(
-            "members[{}].providerRef: ModelProvider {} {what}",
+            "members[{}].providerRef: ModelProvider {} does not exist; create it in this namespace, or correct the name",
             member.name, member.provider
         ),
         grace_until: None,

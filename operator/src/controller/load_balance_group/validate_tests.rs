@@ -50,7 +50,20 @@ members:
         message.contains("members[c].providerRef: ModelProvider nowhere does not exist; create it"),
         "{message}"
     );
+    for resolved in ["members[a]", "members[b]", "members[d]"] {
+        assert!(!message.contains(resolved), "{message}");
+    }
     assert_eq!(valid.valid_providers().count(), 2);
+}
+
+/// It is there: what is wrong inside it is no matter of the reference.
+#[test]
+fn a_provider_that_cannot_be_served_is_resolved_all_the_same() {
+    let refused = provider("vllm", "{type: OpenAICompatible}");
+    let spec = "members: [{name: b, providerRef: {name: vllm}, model: m}]";
+    let valid = World::new().valid_group(&group("chat", spec), &[&refused]);
+    assert_eq!(valid.resolved_refs.check.status, ConditionStatus::True);
+    assert_eq!(valid.resolved_refs.check.reason, Reason::ResolvedRefs);
 }
 
 #[test]
