@@ -138,6 +138,7 @@ fn finding(fingerprint: &str, holding: &Holding, now: Moment) -> Finding {
             scope,
             reason,
             remaining_ms,
+            soft: holding.soft,
         },
     }
 }

@@ -97,7 +97,7 @@ impl ProviderRecord {
     fn take_in(&mut self, verdict: &Verdict, scope: &DocumentScope, snapshot: bool, now: Monotonic) -> bool {
         let learned = now - Duration::from_millis(verdict.age_ms);
         let end = |remaining_ms: u64| Some(now + Duration::from_millis(remaining_ms));
-        let (held, what, deadline) = match &verdict.finding {
+        let (held, what, deadline, soft) = match &verdict.finding {
             Finding::Proven { fingerprint } => return self.prove(fingerprint, snapshot, learned),
             Finding::NotVerifiable { fingerprint } => {
                 let key = self.keys.entry(fingerprint.clone()).or_default();
@@ -113,12 +113,13 @@ impl ProviderRecord {
                 scope: what,
                 reason,
                 remaining_ms,
-            } => (Held::Cooling(*reason), what.clone(), end(*remaining_ms)),
+                soft,
+            } => (Held::Cooling(*reason), what.clone(), end(*remaining_ms), *soft),
             Finding::Exhausted {
                 scope: what,
                 remaining_ms,
-            } => (Held::Exhausted, what.clone(), end(*remaining_ms)),
-            Finding::Invalid { fingerprint } => (Held::Invalid, whole(fingerprint), None),
+            } => (Held::Exhausted, what.clone(), end(*remaining_ms), false),
+            Finding::Invalid { fingerprint } => (Held::Invalid, whole(fingerprint), None, false),
         };
         let holding = Holding {
             held,
@@ -126,6 +127,7 @@ impl ProviderRecord {
             quota_group: what.quota_group,
             learned,
             deadline,
+            soft,
         };
         self.hold(verdict, holding, &what, scope, now)
     }

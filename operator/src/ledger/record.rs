@@ -46,6 +46,8 @@ pub(super) struct Holding {
     pub(super) learned: Monotonic,
     /// None for a verdict without an end of its own.
     pub(super) deadline: Option<Monotonic>,
+    /// Whether the deadline was computed, without a vendor's hint.
+    pub(super) soft: bool,
 }
 
 impl Holding {

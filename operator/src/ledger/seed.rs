@@ -66,6 +66,8 @@ fn seed_key(key: &mut KeyRecord, about: (&str, &str), status: &KeyStatus, now: M
             quota_group: false,
             learned,
             deadline: (held != Held::Invalid).then_some(end),
+            // The status does not say whether the vendor asked for it. A pod that knows tells it again.
+            soft: false,
         };
         if !key.holdings.values().any(|live| replaces_seed(live, &holding)) {
             let said = format!("{about:?} {state} {model:?} {:?} {until:?}", status.since);

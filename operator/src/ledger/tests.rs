@@ -89,6 +89,7 @@ fn cooling(fingerprint: &str, seconds: u64) -> Finding {
         scope: whole(fingerprint),
         reason: CoolingReason::RateLimited,
         remaining_ms: seconds * 1000,
+        soft: false,
     }
 }
 
@@ -311,10 +312,27 @@ fn others_are_told_of_auth_credit_and_rests_that_are_worth_it() {
         scope: whole("f"),
         reason,
         remaining_ms: seconds * 1000,
+        soft: false,
+    };
+    let soft = |rest| match rest {
+        Finding::Cooling {
+            scope,
+            reason,
+            remaining_ms,
+            ..
+        } => Finding::Cooling {
+            scope,
+            reason,
+            remaining_ms,
+            soft: true,
+        },
+        other => other,
     };
     for (finding, told) in [
         (rest(CoolingReason::RateLimited, 5), true),
         (rest(CoolingReason::RateLimited, 4), false),
+        (soft(rest(CoolingReason::RateLimited, 60)), true),
+        (soft(rest(CoolingReason::Refused, 60)), true),
         (rest(CoolingReason::Refused, 60), true),
         (rest(CoolingReason::Overloaded, 60), false),
         (rest(CoolingReason::ProviderFault, 60), false),
@@ -330,7 +348,12 @@ fn others_are_told_of_auth_credit_and_rests_that_are_worth_it() {
         let mut ledger = Ledger::default();
         ledger.receive(&scope, &response("a", false, vec![(1, finding.clone())]), at(0));
         let others = ledger.advisories_for("b", &scope, at(0));
-        assert_eq!(others.len(), usize::from(told), "{finding:?}");
+        let handed_on: Vec<Finding> = others.to_wire(at(0)).into_iter().map(|a| a.finding).collect();
+        assert_eq!(
+            handed_on,
+            Vec::from_iter(told.then_some(finding)),
+            "as it was said"
+        );
         assert!(
             ledger.advisories_for("a", &scope, at(0)).is_empty(),
             "never back to its maker"
@@ -496,6 +519,10 @@ fn a_seeded_verdict_is_handed_on_and_gives_way_to_the_true_one() {
     );
     let told = ledger.advisories_for("b", &scope, at(0)).to_wire(at(0));
     assert_eq!(told[0].id.instance, "status");
+    assert!(
+        matches!(told[0].finding, Finding::Cooling { soft: false, .. }),
+        "the vendor may have asked for it"
+    );
     let mut next_leader = Ledger::default();
     next_leader.seed(
         P,

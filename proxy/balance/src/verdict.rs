@@ -42,6 +42,8 @@ pub enum Finding {
         reason: CoolingReason,
         /// Until when.
         until: Time,
+        /// True when no vendor's hint stands behind the deadline: where nothing else is usable it may be tried earlier.
+        soft: bool,
     },
     /// Out of credit or plan; tried again slowly.
     Exhausted {

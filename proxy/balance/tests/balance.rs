@@ -4,6 +4,8 @@
 
 #[path = "balance/advice.rs"]
 mod advice;
+#[path = "balance/advised.rs"]
+mod advised;
 #[path = "balance/auth.rs"]
 mod auth;
 #[path = "balance/breaker.rs"]

@@ -54,6 +54,10 @@ pub enum Finding {
         reason: CoolingReason,
         /// Milliseconds until it may be tried again.
         remaining_ms: u64,
+        /// True when no vendor's hint (`Retry-After` and the like) stands behind the deadline: where nothing else is usable it may be
+        /// tried earlier. False by default: who does not know waits.
+        #[serde(default)]
+        soft: bool,
     },
     /// Out of credit or plan; tried again slowly.
     Exhausted {

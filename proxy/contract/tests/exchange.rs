@@ -55,6 +55,14 @@ fn a_document_travels_beside_the_request_as_it_is() {
 }
 
 #[test]
+fn a_rest_of_which_nobody_says_that_it_is_soft_is_a_vendors_word() {
+    let scope = json!({"fingerprint": "7f3a91c2", "quotaGroup": true});
+    let said = json!({"type": "Cooling", "reason": "RateLimited", "remainingMs": 1, "scope": scope});
+    let read: Finding = serde_json::from_value(said).unwrap();
+    assert!(matches!(read, Finding::Cooling { soft: false, .. }));
+}
+
+#[test]
 fn every_finding_reads_back() {
     let scope = Scope {
         fingerprint: "7f3a91c2".into(),
@@ -84,9 +92,10 @@ fn every_finding_reads_back() {
                 scope: scope.clone(),
                 reason: CoolingReason::RateLimited,
                 remaining_ms: 45_000,
+                soft: true,
             },
             json!({
-                "type": "Cooling", "reason": "RateLimited", "remainingMs": 45_000,
+                "type": "Cooling", "reason": "RateLimited", "remainingMs": 45_000, "soft": true,
                 "scope": {"fingerprint": "7f3a91c2", "quotaGroup": true, "model": "gpt"}
             }),
         ),

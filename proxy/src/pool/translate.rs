@@ -28,13 +28,19 @@ fn finding(instance: &str, finding: Finding, now: Time) -> verdict::Finding {
         Finding::NotVerifiable { fingerprint } => To::NotVerifiable {
             fingerprint: text(fingerprint),
         },
-        Finding::Cooling { scope, reason, until } => To::Cooling {
+        Finding::Cooling {
+            scope,
+            reason,
+            until,
+            soft,
+        } => To::Cooling {
             scope: scope_out(scope),
             reason: match reason {
                 CoolingReason::RateLimited => verdict::CoolingReason::RateLimited,
                 CoolingReason::Refused => verdict::CoolingReason::Refused,
             },
             remaining_ms: millis(until.since(now)),
+            soft,
         },
         Finding::Exhausted { scope, until } => To::Exhausted {
             scope: scope_out(scope),
@@ -86,6 +92,7 @@ pub(super) fn advisory(advisory: &verdict::Advisory, now: Time) -> Option<Adviso
             scope,
             reason,
             remaining_ms,
+            soft,
         } => Advice::Cooling {
             scope: scope_in(scope),
             reason: match reason {
@@ -95,7 +102,7 @@ pub(super) fn advisory(advisory: &verdict::Advisory, now: Time) -> Option<Adviso
                 verdict::CoolingReason::Refused => CoolingReason::Refused,
             },
             until: now.after(Duration::from_millis(*remaining_ms)),
-            soft: false,
+            soft: *soft,
         },
         verdict::Finding::Exhausted { scope, remaining_ms } => Advice::Exhausted {
             scope: scope_in(scope),
@@ -130,4 +137,52 @@ fn scope_in(scope: &verdict::Scope) -> Scope {
 /// Rounded up: what rests for less than a millisecond still rests.
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_pod_tells_is_what_another_one_hears() {
+        let now = Time::from_millis(1_000);
+        let scope = Scope {
+            fingerprint: "7f3a91c2".into(),
+            quota_group: true,
+            model: Some("gpt".into()),
+        };
+        let until = now.after(Duration::from_secs(45));
+        for reason in [CoolingReason::RateLimited, CoolingReason::Refused] {
+            for soft in [false, true] {
+                let finding = Finding::Cooling {
+                    scope: scope.clone(),
+                    reason,
+                    until,
+                    soft,
+                };
+                let report = Report {
+                    sequence: 7,
+                    provider: "uid-p".into(),
+                    at: now,
+                    finding,
+                };
+                let told = verdict("pod", report, now);
+                let heard = advisory(
+                    &verdict::Advisory {
+                        id: told.id,
+                        provider: told.provider,
+                        finding: told.finding,
+                    },
+                    now,
+                );
+                let advice = Advice::Cooling {
+                    scope: scope.clone(),
+                    reason,
+                    until,
+                    soft,
+                };
+                assert_eq!(heard.unwrap().advice, advice);
+            }
+        }
+    }
 }

@@ -105,6 +105,7 @@ fn cooling() -> World {
             scope,
             reason: CoolingReason::RateLimited,
             remaining_ms: 40_000,
+            soft: false,
         },
     ];
     world.receive(answer(&document, 1, findings), at(1));

@@ -45,10 +45,11 @@ fn finding(refutes: bool) -> impl Strategy<Value = Finding> {
             .collect(),
     });
     prop_oneof![
-        4 => (rest_scope(), 0..900_000_u64).prop_map(|(scope, remaining_ms)| Finding::Cooling {
+        4 => (rest_scope(), 0..900_000_u64, any::<bool>()).prop_map(|(scope, remaining_ms, soft)| Finding::Cooling {
             scope,
             reason: CoolingReason::RateLimited,
             remaining_ms,
+            soft,
         }),
         1 => (rest_scope(), 0..900_000_u64)
             .prop_map(|(scope, remaining_ms)| Finding::Exhausted { scope, remaining_ms }),

@@ -27,13 +27,13 @@ impl Balancer {
         let Some(finding) = held
             .rest(at)
             .and_then(|rest| rest.news(now))
-            .map(|own| finding(held, at, own))
+            .map(|own| finding(held, at, own, now))
         else {
             return;
         };
         let id = self.journal.report(&held.config.uid, now, finding);
         if let Some(rest) = held.rest_mut(at) {
-            rest.told_as(id);
+            rest.told_as(id, now);
         }
     }
 
@@ -106,7 +106,7 @@ impl Balancer {
                 if let Some(own) = own.filter(|own| own.until > now || own.kind == Kind::Invalid)
                     && let Some(id) = own.ids.last()
                 {
-                    tell(*id, own.since, finding(held, at, own));
+                    tell(*id, own.since, finding(held, at, own, now));
                 }
             }
             if let Some((id, at, state)) = held.endpoint.told() {
@@ -118,24 +118,22 @@ impl Balancer {
     }
 }
 
-fn finding(provider: &Provider, at: RestAt, own: &Own) -> Finding {
+fn finding(provider: &Provider, at: RestAt, own: &Own, now: Time) -> Finding {
     let lane = at.lane().and_then(|lane| provider.lanes.get(lane));
     let scope = Scope {
         fingerprint: own.by.clone(),
         quota_group: matches!(at, RestAt::Quota(_) | RestAt::QuotaModel(..)),
         model: lane.map(|lane| lane.model.clone()),
     };
+    let cooling = |scope, reason| Finding::Cooling {
+        scope,
+        reason,
+        until: own.until,
+        soft: own.is_soft(now),
+    };
     match own.kind {
-        Kind::RateLimited => Finding::Cooling {
-            scope,
-            reason: CoolingReason::RateLimited,
-            until: own.until,
-        },
-        Kind::Refused => Finding::Cooling {
-            scope,
-            reason: CoolingReason::Refused,
-            until: own.until,
-        },
+        Kind::RateLimited => cooling(scope, CoolingReason::RateLimited),
+        Kind::Refused => cooling(scope, CoolingReason::Refused),
         Kind::Credit => Finding::Exhausted {
             scope,
             until: own.until,

@@ -15,9 +15,10 @@ impl Rest {
         let Phase::Resting { early: None, .. } = self.phase else {
             return false;
         };
-        let own = self.own.as_ref().is_none_or(|own| {
-            own.hinted <= now && own.kind < Kind::Credit && now.since(own.refused_at) >= EARLY_TRIAL
-        });
+        let own = self
+            .own
+            .as_ref()
+            .is_none_or(|own| own.is_soft(now) && now.since(own.refused_at) >= EARLY_TRIAL);
         own && self.advised.iter().all(|advised| {
             advised.until <= now
                 || (advised.soft && advised.kind < Kind::Credit && now.since(advised.since) >= EARLY_TRIAL)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::standing::Told;
 use super::{Kind, Own, Rest};
 use crate::time::Time;
 
@@ -18,9 +19,10 @@ impl Rest {
     pub(crate) fn news(&self, now: Time) -> Option<&Own> {
         let own = self.own.as_ref()?;
         match own.told {
-            Some((kind, until)) if kind == own.kind => {
-                let grown = own.kind != Kind::Invalid && own.until.since(until) >= WORTH_TELLING;
-                grown.then_some(own)
+            Some(told) if told.kind == own.kind => {
+                let grown = own.until.since(told.until) >= WORTH_TELLING;
+                let hardened = told.soft && !own.is_soft(now);
+                (own.kind != Kind::Invalid && (grown || hardened)).then_some(own)
             }
             _ => {
                 let short = own.kind == Kind::RateLimited && own.until.since(now) < SHORTEST_TOLD;
@@ -30,13 +32,17 @@ impl Rest {
     }
 
     /// Notes that the own verdict was told under this number.
-    pub(crate) fn told_as(&mut self, id: u64) {
+    pub(crate) fn told_as(&mut self, id: u64, now: Time) {
         if let Some(own) = &mut self.own {
             if own.ids.len() == NAMES_KEPT {
                 own.ids.remove(0);
             }
             own.ids.push(id);
-            own.told = Some((own.kind, own.until));
+            own.told = Some(Told {
+                kind: own.kind,
+                until: own.until,
+                soft: own.is_soft(now),
+            });
         }
     }
 

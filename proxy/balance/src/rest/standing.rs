@@ -30,7 +30,22 @@ pub(crate) struct Own {
     pub(super) hinted: Time,
     /// Names under which it was told, the last one being current.
     pub(crate) ids: Vec<u64>,
-    pub(super) told: Option<(Kind, Time)>,
+    pub(super) told: Option<Told>,
+}
+
+impl Own {
+    /// No vendor's word stands behind what is left of it.
+    pub(crate) fn is_soft(&self, now: Time) -> bool {
+        self.kind < Kind::Credit && self.hinted <= now
+    }
+}
+
+/// What others were told last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    pub(super) kind: Kind,
+    pub(super) until: Time,
+    pub(super) soft: bool,
 }
 
 /// What another process saw.

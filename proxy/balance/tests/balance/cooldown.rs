@@ -399,14 +399,19 @@ fn told_are_rests_that_others_can_use() {
     world.hit(0, 1, rate(Some(45)));
     let told = world.findings();
     let cooling = told.iter().find_map(|finding| match finding {
-        Finding::Cooling { scope, reason, until } => Some((scope.clone(), *reason, *until)),
+        Finding::Cooling {
+            scope,
+            reason,
+            until,
+            soft,
+        } => Some((scope.clone(), *reason, *until, *soft)),
         _ => None,
     });
-    let (scope, reason, until) = cooling.unwrap();
+    let (scope, reason, until, soft) = cooling.unwrap();
     assert_eq!(&*scope.fingerprint, "value-of-b");
     assert!(scope.quota_group);
     assert_eq!(scope.model.as_deref(), Some("gpt-4.1"));
-    assert_eq!(reason, CoolingReason::RateLimited);
+    assert_eq!((reason, soft), (CoolingReason::RateLimited, false));
     assert!(until.since(world.now) >= Duration::from_secs(45));
 }
 

@@ -27,6 +27,7 @@ fn advice(instance: &str, sequence: u64, fingerprint: &str, remaining_ms: u64) -
             },
             reason: CoolingReason::RateLimited,
             remaining_ms,
+            soft: false,
         },
     }
 }

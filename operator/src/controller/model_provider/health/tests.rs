@@ -90,6 +90,7 @@ impl Case {
                 scope,
                 reason: CoolingReason::RateLimited,
                 remaining_ms: seconds * 1000,
+                soft: false,
             },
             now,
         );
