@@ -59,8 +59,8 @@ fn table() -> Vec<Case> {
         known(E::RateLimitExceeded, 200, 2, (2, "CoolingDown")),
         known(E::TokenLimitExceeded, 200, 2, (2, "CoolingDown")),
         known(E::SlowDown, 200, 2, (2, "CoolingDown")),
-        // Larger than what a key may have: once on another key, and nothing rests.
-        known(E::RequestTooLarge, 429, 2, NONE),
+        // Larger than what a key may have: once on another key, then on the second provider, and nothing rests.
+        known(E::RequestTooLarge, 200, 2, NONE),
         // No money.
         known(E::InsufficientQuota, 200, 2, (2, "Exhausted")),
         known(E::CreditBalanceExhausted, 200, 2, (2, "Exhausted")),
@@ -185,6 +185,28 @@ async fn each_error_has_its_consequence_and_no_other() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn a_request_too_big_for_every_limit_gets_the_providers_words_and_is_not_repeated() {
+    let (bad, backup) = (secure(&KEYS), secure(&["b0"]));
+    for fake in [&bad, &backup] {
+        fake.add_rule(Rule::new(
+            Answer::error(ErrorKind::RequestTooLarge).header("retry-after", "7"),
+        ));
+    }
+    let rig = start(&bad, &backup).await;
+    let reply = rig.chat().await;
+    assert_eq!((asked(&bad).len(), asked(&backup).len()), (2, 1));
+    let entry = asked(&backup).pop().unwrap();
+    assert_eq!(
+        (reply.status, sha256_hex(&reply.body)),
+        (429, entry.response_sha256)
+    );
+    // No waiting makes it fit.
+    assert_eq!(reply.header("x-should-retry"), Some("false"));
+    assert_eq!(reply.header("retry-after"), None);
+    rig.finish(&[&bad, &backup]).await;
 }
 
 type Headers = &'static [(&'static str, &'static str)];

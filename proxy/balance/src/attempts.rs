@@ -15,7 +15,10 @@ pub struct Attempts {
     pub(crate) doubtful: u32,
     /// True once an ambiguous verdict of this request cooled a key: no second one may.
     pub(crate) cooled: bool,
-    pub(crate) too_big: bool,
+    /// Where it was larger than a key's limit.
+    pub(crate) too_big: Vec<LaneId>,
+    /// Who shares such a limit.
+    pub(crate) same_limit: Vec<(LaneId, KeyId)>,
     pub(crate) repeated: bool,
     pub(crate) trials: u32,
     /// The provider whose retry budget the next attempt is charged to.
@@ -41,7 +44,8 @@ impl Attempts {
             provider_faults: 0,
             doubtful: 0,
             cooled: false,
-            too_big: false,
+            too_big: Vec::new(),
+            same_limit: Vec::new(),
             repeated: false,
             trials: 0,
             charged: None,

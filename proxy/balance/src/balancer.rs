@@ -23,6 +23,7 @@ mod probe;
 mod reset;
 mod settle;
 mod tell;
+mod too_big;
 mod units;
 mod view;
 

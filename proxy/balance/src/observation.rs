@@ -9,7 +9,7 @@ pub enum Observation {
     Success,
     /// The request is wrong; the provider's answer goes back as it is.
     ClientFault,
-    /// Larger than what this key may send; waiting never helps, another key may serve it.
+    /// Larger than what this key may send; waiting never helps. One key with another limit is asked, then the next priority.
     TooBig,
     /// A rate limit.
     Rate {

@@ -48,7 +48,6 @@ pub enum StopReason {
 enum Class {
     End(Next),
     Refused(Proof),
-    TooBig,
     Fault,
     Unanswered,
 }
@@ -59,7 +58,8 @@ fn class(observation: Observation) -> Class {
         Observation::ClientFault => Class::End(Next::Stop(StopReason::ClientFault)),
         Observation::Cancelled => Class::End(Next::Stop(StopReason::ClientGone)),
         Observation::Cut => Class::End(Next::Stop(StopReason::Committed)),
-        Observation::TooBig => Class::TooBig,
+        // Nothing but the request is to blame.
+        Observation::TooBig => Class::Refused(Proof::Ambiguous),
         Observation::Rate { proof, .. }
         | Observation::Credit { proof, .. }
         | Observation::Auth { proof, .. }
@@ -87,8 +87,6 @@ pub(crate) fn decide(
     let allowed = match class {
         Class::End(next) => return next,
         Class::Refused(proof) => attempts.refused(proof, retry.attempts),
-        Class::TooBig if std::mem::replace(&mut attempts.too_big, true) => Err(StopReason::ClientFault),
-        Class::TooBig => Ok(()),
         Class::Fault => attempts.failed_by(provider, retry.attempts),
         Class::Unanswered if retry.ambiguous == Ambiguous::Never => Err(StopReason::Ambiguous),
         Class::Unanswered if std::mem::replace(&mut attempts.repeated, true) => Err(StopReason::Ambiguous),

@@ -74,7 +74,7 @@ pub enum Retry {
     Never,
     /// Rotation: another key at once, not counted as a retry.
     OtherKey,
-    /// One other key whose allowance is larger.
+    /// A key whose allowance may be larger: one other, then the next priority.
     LargerKey,
     /// Another provider, within the retry budget.
     OtherProvider,

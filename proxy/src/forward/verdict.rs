@@ -113,7 +113,9 @@ fn status_of(class: Class) -> StatusCode {
 
 fn advice(outcome: &Outcome, stop: bool) -> Option<Advice> {
     match outcome.class {
-        Class::Client | Class::TooBigForKey | Class::Model => None,
+        Class::Client | Class::Model => None,
+        // No waiting makes it fit.
+        Class::TooBigForKey => Some(Advice::stop()),
         _ => Some(
             outcome
                 .hint

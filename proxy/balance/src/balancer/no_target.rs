@@ -110,10 +110,10 @@ fn cause(
         .get(lane)
         .map(|lane| lane.id)
         .zip(provider.keys.get(place.key).map(|key| key.id));
-    let tried = attempts
-        .tried
-        .iter()
-        .any(|tried| Some((tried.lane, tried.key)) == id);
+    let tried = id.is_some_and(|id| {
+        let mut tried = attempts.tried.iter();
+        tried.any(|tried| (tried.lane, tried.key) == id) || attempts.too_big.contains(&id.0)
+    });
     let broken = [BreakerAt::Endpoint, BreakerAt::Lane(lane)]
         .into_iter()
         .filter_map(|at| provider.breaker(at))

@@ -5,7 +5,7 @@
 //! tried, and last a target whose provider (not whose key) failed it. A request takes a second trial only when nothing else is usable.
 
 use super::last_usable::last_usable;
-use super::{Balancer, Pick, Place, Request, Ticket};
+use super::{Balancer, Pick, Place, Request, Ticket, too_big};
 use crate::attempts::{Attempts, Tried};
 use crate::gate::{Gate, Lease};
 use crate::group::{Group, Member};
@@ -41,23 +41,9 @@ impl Balancer {
         self.advance(now);
         if let Some(group) = self.groups.get_mut(request.group) {
             group.refresh(&mut self.providers, self.version);
-            let choice = choose(
-                group,
-                &self.providers,
-                request.members,
-                attempts,
-                &mut self.random,
-            )
-            .or_else(|| {
-                last_usable(
-                    group,
-                    &self.providers,
-                    request.members,
-                    attempts,
-                    &mut self.random,
-                    now,
-                )
-            });
+            let wanted = too_big::left(request.members, attempts, group, &self.providers);
+            let choice = choose(group, &self.providers, wanted, attempts, &mut self.random)
+                .or_else(|| last_usable(group, &self.providers, wanted, attempts, &mut self.random, now));
             if let Some(pick) = choice.and_then(|choice| self.start(&choice, request, attempts, now)) {
                 return Ok(pick);
             }
@@ -169,7 +155,7 @@ impl Place {
 impl Look<'_> {
     pub(super) fn bars(&self, lane: LaneId, key: KeyId) -> bool {
         let bars = |tried: &Tried| tried.lane == lane && tried.key == key && !(self.repeat && tried.again);
-        self.attempts.tried.iter().any(bars)
+        self.attempts.tried.iter().any(bars) || self.attempts.same_limit.contains(&(lane, key))
     }
 
     /// Whether a member has a target that this look may choose.

@@ -1,6 +1,6 @@
 //! The end of an attempt: what it taught, and whether the request goes elsewhere.
 
-use super::{Balancer, Ticket};
+use super::{Balancer, Ticket, too_big};
 use crate::attempts::Attempts;
 use crate::observation::Observation;
 use crate::provider::Provider;
@@ -19,6 +19,11 @@ impl Balancer {
         self.advance(now);
         if let Some(place) = self.locate(ticket) {
             self.learn(ticket, place, observation, attempts, now);
+            if observation == Observation::TooBig
+                && let Some(provider) = self.providers.get(place.provider)
+            {
+                too_big::note(attempts, provider, place, ticket.lane);
+            }
         }
         if let Some(tried) = attempts.last(ticket.lane, ticket.key) {
             tried.again = retry::is_provider_fault(observation);

@@ -108,9 +108,68 @@ fn mixed_refusals_after_an_ambiguous_one_are_limited_too() {
 fn too_big_for_a_key_is_tried_on_one_other() {
     let mut world = World::of(pool(&["a", "b", "c"]));
     let (used, end) = world.request(|_| Observation::TooBig);
-    assert_eq!((used.len(), end), (2, Ok(Next::Stop(StopReason::ClientFault))));
+    assert_eq!(used.len(), 2);
+    assert_eq!(end.unwrap_err().tried, 3, "nobody is left to ask");
     assert_ne!(used[0], used[1]);
     assert_eq!(world.counts(30), [10, 10, 10]);
+}
+
+#[test]
+fn too_big_for_two_keys_goes_to_the_next_priority() {
+    let mut config = Config {
+        providers: ["p", "q", "r", "s"]
+            .map(|uid| provider(uid, vec![key("a"), key("b"), key("c")]))
+            .into(),
+        groups: vec![group(["p", "q", "r", "s"].map(member).into())],
+    };
+    for (member, priority) in config.groups[0].members.iter_mut().zip([0, 0, 1, 2]) {
+        member.priority = priority;
+    }
+    for (limit, providers) in [
+        (1, &[0][..]),
+        (2, &[0, 0]),
+        (3, &[0, 0, 2]),
+        (4, &[0, 0, 2, 3]),
+        (9, &[0, 0, 2, 3]),
+    ] {
+        config.groups[0].retry.attempts = limit;
+        for seed in 0..20 {
+            let mut world = World::seeded(config.clone(), seed);
+            let (used, end) = world.request(|_| Observation::TooBig);
+            let first_tier = |(provider, _): &(usize, usize)| if *provider < 2 { 0 } else { *provider };
+            assert_eq!(used.iter().map(first_tier).collect::<Vec<_>>(), providers);
+            let stopped = Ok(Next::Stop(StopReason::AttemptsUsed));
+            assert!(end == stopped || limit == 9 && end.is_err(), "{limit}: {end:?}");
+            assert!(world.findings().is_empty(), "nothing is wrong with a key");
+        }
+    }
+}
+
+#[test]
+fn who_shares_the_limit_that_a_request_is_too_big_for_is_not_asked() {
+    let in_group = |name: &str, quota: &str| keypool_balance::config::CredentialConfig {
+        quota_group: Some(quota.into()),
+        ..key(name)
+    };
+    let keys = vec![
+        in_group("a", "small"),
+        in_group("b", "small"),
+        in_group("c", "small"),
+        in_group("d", "large"),
+    ];
+    for seed in 0..20 {
+        let config = Config {
+            providers: vec![provider("p", keys.clone())],
+            groups: vec![group(vec![member("p")])],
+        };
+        let mut world = World::seeded(config, seed);
+        let answer = |pick: &keypool_balance::Pick| match pick.credential {
+            3 => Observation::Success,
+            _ => Observation::TooBig,
+        };
+        let (used, end) = world.request(answer);
+        assert!(used.len() <= 2 && end == Ok(Next::Done), "{used:?} {end:?}");
+    }
 }
 
 #[test]
