@@ -31,10 +31,11 @@ mod proxies;
 mod scene;
 mod sdk;
 pub mod status;
+mod steady;
 mod told;
 mod volumes;
 
-pub use caller::{Caller, Reply, Steady, all_answered};
+pub use caller::{Caller, Reply, all_answered};
 pub use example::Quickstart;
 pub use keys::Keys;
 pub use manifests::{Manifest, Member};
@@ -44,4 +45,5 @@ pub use provider::Provider;
 pub use proxies::Proxy;
 pub use scene::{LIMIT, Scene};
 pub use sdk::{Chat, Sdk};
+pub use steady::Steady;
 pub use volumes::VolumesHeld;

@@ -3,8 +3,6 @@
 
 #[path = "cluster_delivery/programmed.rs"]
 mod programmed;
-#[path = "cluster/service.rs"]
-mod service;
 #[path = "cluster_delivery/volume.rs"]
 mod volume;
 

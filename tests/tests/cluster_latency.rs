@@ -4,8 +4,6 @@
 
 #[path = "cluster_latency/refusals.rs"]
 mod refusals;
-#[path = "cluster/service.rs"]
-mod service;
 #[path = "cluster_latency/silence.rs"]
 mod silence;
 #[path = "cluster_latency/writes.rs"]

@@ -10,8 +10,6 @@ mod kill;
 mod operators;
 #[path = "cluster_resilience/outlives.rs"]
 mod outlives;
-#[path = "cluster/service.rs"]
-mod service;
 
 use absent::cluster_without_operator;
 use kill::cluster_scale_and_kill;

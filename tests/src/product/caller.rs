@@ -1,24 +1,16 @@
 //! A client that shows exactly what came over the wire: no retries, no
 //! redirects, no decoding.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use futures::stream;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 
 use super::told::Told;
 
 /// Longer than any answer that a test waits for takes.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// Steady traffic is to show what is used and not to wear the machine out,
-/// which also has to show things in time.
-const PACE: Duration = Duration::from_millis(10);
 
 /// Sends requests to one address with one client key.
 #[derive(Clone, Debug)]
@@ -124,7 +116,7 @@ impl Caller {
         self.ask(prompt, true).await
     }
 
-    async fn ask(&self, prompt: &str, streamed: bool) -> Result<Reply, reqwest::Error> {
+    pub(super) async fn ask(&self, prompt: &str, streamed: bool) -> Result<Reply, reqwest::Error> {
         let mut body = json!({"model": self.model, "messages": [{"role": "user", "content": prompt}]});
         if streamed {
             body["stream"] = true.into();
@@ -174,40 +166,6 @@ impl Caller {
             .buffer_unordered(at_once)
             .collect()
             .await
-    }
-
-    /// Chat completions one after the other, at most one each [`PACE`], until
-    /// [`Steady::stop`].
-    pub fn steady(&self) -> Steady {
-        let stopped = Arc::new(AtomicBool::new(false));
-        let (caller, stop) = (self.clone(), Arc::clone(&stopped));
-        let task = tokio::spawn(async move {
-            let mut replies = Vec::new();
-            let mut pace = tokio::time::interval(PACE);
-            pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            while !stop.load(Ordering::Relaxed) {
-                pace.tick().await;
-                let number = replies.len();
-                replies.push(caller.ask(&format!("steady {number}"), number % 2 == 1).await);
-            }
-            replies
-        });
-        Steady { stopped, task }
-    }
-}
-
-/// Requests that go on in the background.
-#[derive(Debug)]
-pub struct Steady {
-    stopped: Arc<AtomicBool>,
-    task: JoinHandle<Vec<Result<Reply, reqwest::Error>>>,
-}
-
-impl Steady {
-    /// Ends after the request under way, and gives all answers in order.
-    pub async fn stop(self) -> anyhow::Result<Vec<Result<Reply, reqwest::Error>>> {
-        self.stopped.store(true, Ordering::Relaxed);
-        Ok(self.task.await?)
     }
 }
 

@@ -9,7 +9,6 @@ use keypool_crds::v1alpha1::{KeyState, LoadBalanceGroup, ModelProvider};
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;
-use tokio::net::TcpStream;
 
 use crate::ring::Test;
 use crate::wait;
@@ -147,7 +146,7 @@ impl Scene {
     }
 
     /// Waits until the group is Ready and Programmed, all its replicas are
-    /// ready, and the node knows the way from its Service to them.
+    /// ready, and its Service answers.
     pub async fn serving(&self, group: &str) -> anyhow::Result<()> {
         self.remember(group);
         wait::until(&format!("{group} to serve"), LIMIT, || async {
@@ -170,12 +169,22 @@ impl Scene {
         self.reachable(group).await
     }
 
-    /// Waits until the node knows the way from the group's Service to a pod:
-    /// that follows the pod's readiness by a moment.
+    /// Waits until a proxy answers through the group's Service: the node's
+    /// rules follow a pod's readiness by a moment, and refuse connections or
+    /// lead to a pod that is gone until then.
+    ///
+    /// The question is one that the proxy answers itself, without a client
+    /// key: nothing of it reaches a provider.
     pub async fn reachable(&self, group: &str) -> anyhow::Result<()> {
         let host = format!("{group}-keypool.{}.svc.cluster.local", self.test.namespace());
-        wait::until(&format!("the Service of {group}"), LIMIT, || {
-            TcpStream::connect((host.as_str(), 80))
+        let caller = Caller::new(&format!("http://{host}"), "none", group, self.told.clone())?;
+        wait::until(&format!("the Service of {group}"), LIMIT, || async {
+            let reply = caller.get("/v1/models").await;
+            let reply = reply.map_err(|error| format!("{error:?}"))?;
+            match reply.header("x-keypool-request-id") {
+                Some(_) => Ok(()),
+                None => Err(format!("{}: {}", reply.status, reply.text())),
+            }
         })
         .await?;
         Ok(())

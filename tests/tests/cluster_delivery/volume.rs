@@ -3,11 +3,9 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use keypool_fake_provider::Key;
 use keypool_tests::node::{Block, Manner};
-use keypool_tests::product::{LIMIT, Member, Scene, all_answered, manifests, status};
+use keypool_tests::product::{LIMIT, Member, Scene, Steady, all_answered, manifests, status};
 use keypool_tests::ring::Test;
 use keypool_tests::wait;
-
-use crate::service::{Traffic, answering};
 
 /// The pods' port for the operator.
 const EXCHANGE: u16 = 8443;
@@ -28,7 +26,7 @@ pub(crate) async fn cluster_volume_path(test: Test) -> anyhow::Result<()> {
         ])
         .await?;
     scene.healthy(&["openai"], "chat").await?;
-    let caller = answering(scene.caller("chat").await?).await?;
+    let caller = scene.caller("chat").await?;
     let proxies = scene.proxies("chat").await?;
     let proxy = proxies.first().context("no proxy")?;
     let process = proxy.process()?;
@@ -36,7 +34,7 @@ pub(crate) async fn cluster_volume_path(test: Test) -> anyhow::Result<()> {
     let generation = generation(&scene).await?;
 
     let block = Block::new(None, proxy.address, EXCHANGE, Manner::Drop)?;
-    let steady = Traffic::start(caller, 2);
+    let steady = Steady::start(&caller);
     let mark = fake.mark().await?;
     // Both values are good, so that only which one is used tells.
     let value = scene.known().fresh("team-a");

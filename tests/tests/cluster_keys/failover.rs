@@ -111,7 +111,7 @@ async fn all_connections_refused(
         )
         .await?;
     }
-    let traffic: Vec<Steady> = callers.iter().map(Caller::steady).collect();
+    let traffic: Vec<Steady> = callers.iter().map(Steady::start).collect();
     for (provider, _) in FIRST {
         status::wait_for_condition(watcher, provider, "EndpointHealthy", "False", begun, LIMIT).await?;
     }
@@ -134,7 +134,7 @@ async fn all_connections_refused(
     for caller in callers {
         back(caller, LIMIT).await?;
     }
-    let traffic: Vec<Steady> = callers.iter().map(Caller::steady).collect();
+    let traffic: Vec<Steady> = callers.iter().map(Steady::start).collect();
     for (provider, keys) in FIRST {
         status::wait_for_condition(watcher, provider, "EndpointHealthy", "True", opened, LIMIT).await?;
         let touched = |seen: &Seen| {

@@ -3,7 +3,9 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context as _, ensure};
 use keypool_crds::v1alpha1::{KeyReason, KeyState};
 use keypool_fake_provider::{Answer, Entry, ErrorKind, Rule};
-use keypool_tests::product::{Caller, Member, Provider, Proxy, Scene, all_answered, manifests, status};
+use keypool_tests::product::{
+    Caller, Member, Provider, Proxy, Scene, Steady, all_answered, manifests, status,
+};
 use keypool_tests::ring::Test;
 use keypool_tests::wait;
 
@@ -59,7 +61,7 @@ pub(crate) async fn cluster_key_limited(test: Test) -> anyhow::Result<()> {
         used(&fake, &refused).await?.is_empty(),
         "the key was used while it was limited"
     );
-    let traffic = [caller.to(&one.url()).steady(), caller.to(&other.url()).steady()];
+    let traffic = [one, other].map(|proxy| Steady::start(&caller.to(&proxy.url())));
     let next = wait::until("the key to be used again", LATEST + LIMIT, || async {
         used(&fake, &refused).await?.into_iter().next().context("not yet")
     })

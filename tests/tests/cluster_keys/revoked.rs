@@ -4,7 +4,9 @@ use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Event;
 use keypool_crds::v1alpha1::{KeyReason, KeyState, KeyStatus};
 use keypool_fake_provider::{Entry, KeyState as AtProvider, sha256_hex};
-use keypool_tests::product::{Member, Provider, Proxy, Scene, VolumesHeld, all_answered, manifests, status};
+use keypool_tests::product::{
+    Member, Provider, Proxy, Scene, Steady, VolumesHeld, all_answered, manifests, status,
+};
 use keypool_tests::ring::Test;
 use keypool_tests::wait;
 use keypool_tests::watcher::Watcher;
@@ -44,7 +46,7 @@ pub(crate) async fn cluster_key_revoked_and_mended(test: Test) -> anyhow::Result
     let processes = processes(&before)?;
     let traffic: Vec<_> = before
         .iter()
-        .map(|proxy| caller.to(&proxy.url()).steady())
+        .map(|proxy| Steady::start(&caller.to(&proxy.url())))
         .collect();
     // One request at a time and replica.
     for name in KEYS {

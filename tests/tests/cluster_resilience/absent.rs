@@ -3,13 +3,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use keypool_crds::v1alpha1::KeyState;
 use keypool_fake_provider::{Entry, Key, KeyState as Standing};
-use keypool_tests::product::{LIMIT, Member, Provider, Scene, all_answered, manifests, status};
+use keypool_tests::product::{LIMIT, Member, Provider, Scene, Steady, all_answered, manifests, status};
 use keypool_tests::ring::Test;
 use keypool_tests::wait;
 use keypool_tests::watcher::Watcher;
 
 use crate::operators::Operators;
-use crate::service::{Traffic, answering};
 
 const KEYS: [&str; 3] = ["edited", "revoked", "kept"];
 /// How long the API server is away.
@@ -37,7 +36,7 @@ pub(crate) async fn cluster_without_operator(test: Test) -> anyhow::Result<()> {
 
     let operators = Operators::new(&test)?;
     let replicas = operators.replicas().await?;
-    let steady = Traffic::start(answering(scene.caller("chat").await?).await?, 2);
+    let steady = Steady::start(&scene.caller("chat").await?);
     operators.scale(0).await?;
     operators.gone().await?;
 

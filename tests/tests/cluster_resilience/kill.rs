@@ -9,8 +9,6 @@ use keypool_tests::ring::Test;
 use keypool_tests::wait;
 use rustix::process::Signal;
 
-use crate::service::answering;
-
 /// Streams that each of the three proxies carries.
 const STREAMS: [usize; 3] = [67, 67, 66];
 /// Long enough for a kill and a rollout: 75 s.
@@ -45,7 +43,7 @@ pub(crate) async fn cluster_scale_and_kill(test: Test) -> anyhow::Result<()> {
     ensure!(proxies.len() == STREAMS.len(), "not three proxies: {proxies:?}");
     fake.add_rule(&slow_streams()).await?;
 
-    let caller = answering(scene.caller("chat").await?).await?;
+    let caller = scene.caller("chat").await?;
     let mark = fake.mark().await?;
     let streams = proxies.iter().zip(STREAMS).enumerate();
     let streams = streams.map(|(number, (proxy, count))| open(&scene, &caller, proxy, number, count));

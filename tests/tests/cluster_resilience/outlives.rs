@@ -3,13 +3,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use keypool_crds::v1alpha1::{KeyState, KeyStatus};
 use keypool_fake_provider::{Entry, KeyState as Standing};
-use keypool_tests::product::{LIMIT, Member, Provider, Scene, all_answered, manifests, status};
+use keypool_tests::product::{LIMIT, Member, Provider, Scene, Steady, all_answered, manifests, status};
 use keypool_tests::ring::Test;
 use keypool_tests::wait;
 use serde_json::json;
 
 use crate::operators::Operators;
-use crate::service::{Traffic, answering};
 
 const KEYS: [&str; 3] = ["dead", "slow", "good"];
 /// As long as a vendor's hint may hold a key.
@@ -29,7 +28,7 @@ pub(crate) async fn cluster_verdict_outlives_pod(test: Test) -> anyhow::Result<(
         ])
         .await?;
     scene.healthy(&["openai"], "chat").await?;
-    let steady = Traffic::start(answering(scene.caller("chat").await?).await?, 2);
+    let steady = Steady::start(&scene.caller("chat").await?);
 
     let (dead, slow) = learn(&scene, &fake).await?;
     let mark = fake.mark().await?;
