@@ -68,7 +68,7 @@ impl Refusal {
         }
     }
 
-    /// State and reason of the key whose value this was to be. A Secret that may not be used counts as not there.
+    /// State and reason of the key whose value this was to be.
     pub fn key_state(&self) -> (KeyState, KeyReason) {
         match &self.cause {
             Cause::KeyNotFound => (KeyState::Missing, KeyReason::SecretKeyNotFound),
@@ -77,13 +77,13 @@ impl Refusal {
                 (KeyState::Malformed, KeyReason::NotAHeaderValue)
             }
             Cause::Malformed(MalformedKey::TooLong) => (KeyState::Malformed, KeyReason::TooLong),
-            Cause::NotFound { .. }
-            | Cause::OwnedByKeypool
-            | Cause::ClusterToken
-            | Cause::HelmRelease
-            | Cause::Unreadable
-            | Cause::HostNotAllowed { .. }
-            | Cause::HostsRequired { .. } => (KeyState::Missing, KeyReason::SecretNotFound),
+            Cause::NotFound { .. } => (KeyState::Missing, KeyReason::SecretNotFound),
+            Cause::OwnedByKeypool | Cause::ClusterToken | Cause::HelmRelease | Cause::Unreadable => {
+                (KeyState::Missing, KeyReason::RefNotPermitted)
+            }
+            Cause::HostNotAllowed { .. } | Cause::HostsRequired { .. } => {
+                (KeyState::Missing, KeyReason::HostNotAllowed)
+            }
         }
     }
 

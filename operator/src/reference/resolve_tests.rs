@@ -154,6 +154,10 @@ fn some_secrets_are_never_a_source() {
             (refusal.cause.clone(), refusal.reason()),
             (want, Reason::RefNotPermitted)
         );
+        assert_eq!(
+            refusal.key_state(),
+            (KeyState::Missing, KeyReason::RefNotPermitted)
+        );
         let as_client_key = secret_value(
             &world.fetched,
             NAMESPACE,
@@ -219,6 +223,10 @@ fn the_secret_says_where_its_values_may_go() {
         );
         if let Err(refusal) = result {
             assert_eq!(refusal.reason(), Reason::HostNotAllowed);
+            assert_eq!(
+                refusal.key_state(),
+                (KeyState::Missing, KeyReason::HostNotAllowed)
+            );
             assert!(refusal.sentence().contains(ALLOWED_HOSTS));
         }
     }

@@ -1,6 +1,7 @@
 //! Events: what a person must mend, and what was mended. Not cooldowns: those are normal operation.
 
-use keypool_crds::v1alpha1::{KeyState, KeyStatus, ModelProvider, ModelProviderStatus};
+use keypool_crds::v1alpha1::shared::ALLOWED_HOSTS;
+use keypool_crds::v1alpha1::{KeyReason, KeyState, KeyStatus, ModelProvider, ModelProviderStatus};
 
 /// An Event about one key.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -45,7 +46,7 @@ fn decide(before: Option<&KeyStatus>, key: &KeyStatus, place: &str) -> Option<Ke
             "KeyExhausted",
             format!("no credit or plan left; top up its account, or replace {place}"),
         ),
-        KeyState::Missing => warning("KeyMissing", format!("no value; look at {place}")),
+        KeyState::Missing => warning("KeyMissing", missing(key.reason, place)),
         KeyState::Healthy | KeyState::Unknown | KeyState::CoolingDown => {
             let before = before.filter(|before| {
                 matches!(
@@ -65,6 +66,20 @@ fn decide(before: Option<&KeyStatus>, key: &KeyStatus, place: &str) -> Option<Ke
             })
         }
         KeyState::Malformed | KeyState::Disabled => None,
+    }
+}
+
+fn missing(reason: KeyReason, place: &str) -> String {
+    match reason {
+        KeyReason::RefNotPermitted => {
+            format!("{place}, may not be used as a source; refer to another Secret")
+        }
+        KeyReason::HostNotAllowed => {
+            format!(
+                "{place}, may not be sent to this endpoint; add the host to its annotation {ALLOWED_HOSTS}"
+            )
+        }
+        _ => format!("no value; look at {place}"),
     }
 }
 

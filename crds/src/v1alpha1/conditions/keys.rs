@@ -15,7 +15,7 @@ closed_set! {
         Exhausted,
         /// The provider refuses it and the refusal was confirmed.
         Invalid,
-        /// The Secret or its data key is not there.
+        /// The Secret or its data key is not there, or may not be used here.
         Missing,
         /// The value cannot be a key: empty, too long, or not a header value.
         Malformed,
@@ -69,6 +69,11 @@ closed_set! {
         SecretNotFound,
         /// Missing: the Secret has no such data key.
         SecretKeyNotFound,
+        /// Missing: the Secret must not be referenced (owned by Keypool, a token of the cluster, a Helm release), or the operator may
+        /// not read it.
+        RefNotPermitted,
+        /// Missing: the Secret's `keypool.dev/allowed-hosts` does not name the endpoint's host.
+        HostNotAllowed,
         /// Malformed: the value is empty.
         Empty,
         /// Malformed: the value holds bytes that a header cannot carry.

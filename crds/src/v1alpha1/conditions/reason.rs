@@ -28,7 +28,8 @@ closed_set! {
         SecretKeyNotFound,
         /// ResolvedRefs: a referenced value cannot be used for what it is referenced for.
         MalformedValue,
-        /// ResolvedRefs: a Secret that must not be referenced (owned by Keypool, a service-account token, a Helm release).
+        /// ResolvedRefs: a Secret that must not be referenced (owned by Keypool, a token of the cluster, a Helm release), or that the
+        /// operator may not read.
         RefNotPermitted,
         /// ResolvedRefs: the Secret's `keypool.dev/allowed-hosts` does not name the endpoint's host.
         HostNotAllowed,

@@ -53,11 +53,12 @@ pub struct KeyStatus {
     pub name: String,
     /// Unknown: this value has not been proven yet; it is used. Healthy: proven, and nothing known against it. CoolingDown:
     /// not used until `until`. Exhausted: credit or plan is used up. Invalid: the provider refuses it. Missing: the Secret or
-    /// data key is not there. Malformed: the value cannot be a key. Disabled: switched off, or weight 0.
+    /// data key is not there, or may not be used here. Malformed: the value cannot be a key. Disabled: switched off, or weight 0.
     pub state: KeyState,
     /// Why it is in this state. Healthy: Proven, CooldownOver. Unknown: NotUsedYet, NotVerifiable, NotInUse. CoolingDown:
     /// RateLimited, Overloaded, Refused, ProviderFault. Exhausted: CreditExhausted. Invalid: RefusedByProvider. Missing:
-    /// SecretNotFound, SecretKeyNotFound. Malformed: Empty, NotAHeaderValue, TooLong. Disabled: Disabled, Drained.
+    /// SecretNotFound, SecretKeyNotFound, RefNotPermitted, HostNotAllowed. Malformed: Empty, NotAHeaderValue, TooLong. Disabled:
+    /// Disabled, Drained.
     pub reason: KeyReason,
     /// When the key came into this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]

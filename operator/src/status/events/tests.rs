@@ -68,6 +68,25 @@ fn notes_say_what_where_and_what_to_do() {
         note(&provider, KeyState::Invalid, Some("a")),
         "batch: refused by the provider; replace Secret openai-keys, key batch"
     );
+    for (reason, want) in [
+        (
+            KeyReason::SecretNotFound,
+            "batch: no value; look at Secret openai-keys, key batch",
+        ),
+        (
+            KeyReason::RefNotPermitted,
+            "batch: Secret openai-keys, key batch, may not be used as a source; refer to another Secret",
+        ),
+        (
+            KeyReason::HostNotAllowed,
+            "batch: Secret openai-keys, key batch, may not be sent to this endpoint; add the host to its annotation \
+             keypool.dev/allowed-hosts",
+        ),
+    ] {
+        let mut missing = status(KeyState::Missing, None);
+        missing.keys[0].reason = reason;
+        assert_eq!(key_events(&provider, &missing).remove(0).note, want);
+    }
     provider.status = Some(status(KeyState::Invalid, Some("a")));
     assert_eq!(
         note(&provider, KeyState::Unknown, Some("b")),

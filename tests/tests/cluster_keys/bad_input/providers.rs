@@ -15,7 +15,7 @@ const KEYS: [(&str, KeyState, KeyReason); 5] = [
     ("no-data-key", KeyState::Missing, KeyReason::SecretKeyNotFound),
     ("empty", KeyState::Malformed, KeyReason::Empty),
     ("two-lines", KeyState::Malformed, KeyReason::NotAHeaderValue),
-    ("elsewhere", KeyState::Missing, KeyReason::SecretNotFound),
+    ("elsewhere", KeyState::Missing, KeyReason::HostNotAllowed),
 ];
 
 const TOLD_OF_KEYS: [Told<'_>; 6] = [
