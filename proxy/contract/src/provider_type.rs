@@ -12,14 +12,6 @@ pub enum ProviderType {
 }
 
 impl ProviderType {
-    /// The base URL that the vendor documents for its SDK; `None` where only the user can know it.
-    pub fn default_url(self) -> Option<&'static str> {
-        match self {
-            Self::OpenAI => Some("https://api.openai.com/v1"),
-            Self::OpenAICompatible => None,
-        }
-    }
-
     /// Whether the user runs the server: such a provider may be reached by plain HTTP and may need no key.
     pub fn self_hosted(self) -> bool {
         match self {

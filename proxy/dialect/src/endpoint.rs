@@ -9,6 +9,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 pub struct Endpoint {
     scheme: Scheme,
     authority: Authority,
+    port: u16,
     /// Without a trailing slash; empty for the root.
     path: String,
 }
@@ -50,9 +51,15 @@ impl Endpoint {
         if authority.as_str().contains('@') {
             return Err(EndpointError::UserInfo);
         }
-        if authority.host().is_empty() {
-            return Err(EndpointError::NotAbsolute);
-        }
+        let host = authority.host();
+        let after_host = authority.as_str().get(host.len()..).unwrap_or_default();
+        let port = match (after_host, authority.port_u16()) {
+            _ if host.is_empty() => return Err(EndpointError::NotAbsolute),
+            (_, Some(port)) if port > 0 => port,
+            ("", None) if scheme == Scheme::HTTPS => 443,
+            ("", None) => 80,
+            _ => return Err(EndpointError::NotAbsolute),
+        };
         let path = parts.path_and_query.as_ref().map_or("", PathAndQuery::path);
         let path = path.strip_suffix('/').unwrap_or(path);
         if !is_plain(path) {
@@ -62,6 +69,7 @@ impl Endpoint {
             path: path.to_owned(),
             scheme,
             authority,
+            port,
         })
     }
 
@@ -82,9 +90,7 @@ impl Endpoint {
 
     /// The port, the scheme's own where none is written.
     pub fn port(&self) -> u16 {
-        self.authority
-            .port_u16()
-            .unwrap_or(if self.is_https() { 443 } else { 80 })
+        self.port
     }
 
     /// Is TLS spoken?
@@ -126,7 +132,7 @@ fn is_plain(path: &str) -> bool {
             && segment.bytes().any(|byte| byte != b'.')
             && segment
                 .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:@!$&'()*+,;=".contains(&byte))
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:!$&'()*+,;=".contains(&byte))
     })
 }
 
@@ -155,8 +161,8 @@ mod tests {
             ("http://vllm", "http://vllm/models", "vllm", 80),
             ("http://[::1]:8000/", "http://[::1]:8000/models", "[::1]", 8000),
             (
-                "https://h.example/a/b@c:d/v1",
-                "https://h.example/a/b@c:d/v1/models",
+                "https://h.example/a/b:c/v1",
+                "https://h.example/a/b:c/v1/models",
                 "h.example",
                 443,
             ),
@@ -187,6 +193,10 @@ mod tests {
             ("https://host/../v1", EndpointError::Path),
             ("https://host/./v1", EndpointError::Path),
             ("https://host/a%2fb", EndpointError::Path),
+            ("https://host/a@b", EndpointError::Path),
+            ("https://host:0/v1", EndpointError::NotAbsolute),
+            ("https://host:/v1", EndpointError::NotAbsolute),
+            ("https://host:99999/v1", EndpointError::NotAbsolute),
             ("https://host/a\\b", EndpointError::Path),
         ];
         for (url, error) in cases {

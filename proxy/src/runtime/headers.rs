@@ -9,7 +9,8 @@ use keypool_contract::document::Header;
 use keypool_contract::{ConfigError, ConfigErrorCode, Secret};
 use zeroize::Zeroizing;
 
-/// Names that a fixed header may not have: address, authentication, hop-by-hop, framing and encoding.
+/// Names that a fixed header may not have: address, authentication, hop-by-hop, framing and encoding. The API's schema
+/// refuses the same, and a test holds the two together.
 const DENIED: [&str; 22] = [
     "accept-encoding",
     "api-key",
@@ -20,20 +21,23 @@ const DENIED: [&str; 22] = [
     "content-type",
     "cookie",
     "expect",
+    "forwarded",
     "host",
     "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
+    "origin",
+    "set-cookie",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "via",
     "x-api-key",
     "x-goog-api-key",
     "xi-api-key",
-    "x-forwarded-host",
 ];
+
+/// Beginnings of names that a fixed header may not have.
+const DENIED_PREFIXES: [&str; 3] = ["proxy-", "x-forwarded-", "x-keypool-"];
 
 /// Fixed headers of a provider and of a credential; the credential's win.
 pub(super) fn fixed(
@@ -55,7 +59,12 @@ pub(super) fn fixed(
 
 fn parse(header: &Header) -> Option<(HeaderName, HeaderValue)> {
     let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
-    if DENIED.contains(&name.as_str()) {
+    let denied = DENIED.contains(&name.as_str());
+    if denied
+        || DENIED_PREFIXES
+            .iter()
+            .any(|prefix| name.as_str().starts_with(prefix))
+    {
         return None;
     }
     Some((name, HeaderValue::from_str(&header.value).ok()?))
@@ -103,7 +112,10 @@ mod tests {
 
     #[test]
     fn headers_that_could_change_address_credential_or_framing_are_refused() {
-        for name in DENIED {
+        for name in DENIED
+            .into_iter()
+            .chain(["proxy-connection", "x-forwarded-for", "x-keypool-explain"])
+        {
             let error = fixed(&[header(name, "x")], &[], "/p").unwrap_err();
             assert_eq!(
                 error,
