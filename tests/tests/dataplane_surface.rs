@@ -14,7 +14,7 @@ use std::time::Duration;
 use dataplane::rig::{CLIENT_KEY, Rig, Setup, asked, chat, key_value, post, provider, request};
 use futures::future::join_all;
 use keypool_contract::document::{Header, UnknownModel};
-use keypool_fake_provider::{Answer, ErrorKind, FakeProvider, Latency, Rule, Stream};
+use keypool_fake_provider::{Answer, ErrorKind, FakeProvider, Latency, Rule, Stream, sha256_hex};
 use keypool_proxy::config::{Directory, Source};
 use keypool_tests::wait;
 
@@ -222,6 +222,11 @@ async fn headers_that_concern_one_side_do_not_reach_the_other() {
     rig.finish(&[&fake]).await;
 }
 
+/// As vendors show a key.
+fn masked(key: &str) -> String {
+    format!("{}*****{}", &key[..12], &key[key.len() - 4..])
+}
+
 #[tokio::test]
 async fn a_provider_that_shows_what_it_got_shows_no_key_in_errors_and_headers() {
     let fake = provider(&["a0", "a1"]);
@@ -248,8 +253,12 @@ async fn a_provider_that_shows_what_it_got_shows_no_key_in_errors_and_headers() 
         text(
             r#"{"error":{"message":"Bearer ${key}","type":"invalid_request_error","code":null,"param":null}}"#,
         ),
-        // A good answer passes as it is; but a header that shows the key is no part of it.
+        // A good answer passes as it is; but a header that shows a key is no part of it, be it the one that was sent or another one that the
+        // provider knows.
         Answer::default().header("x-echo", "key ${key}"),
+        Answer::default().header("x-other", &other),
+        Answer::default().header("x-other", &other.to_uppercase()),
+        Answer::default().header("x-other", &masked(&other)),
     ];
     let in_stream = echo(Answer {
         stream: Some(Stream {
@@ -268,6 +277,17 @@ async fn a_provider_that_shows_what_it_got_shows_no_key_in_errors_and_headers() 
         let body = chat("gpt", streamed);
         let reply = rig.exchange(post(&body)).await;
         assert!(!reply.text().contains("${key}"));
+        if reply.status == 200 && !reply.text().contains("error") {
+            let entry = asked(&fake).pop().unwrap();
+            assert_eq!(sha256_hex(&reply.body), entry.response_sha256);
+        }
+        let shown = ["x-echo", "x-other"].map(|name| reply.header(name).unwrap_or_default().to_lowercase());
+        for key in ["a0", "a1"].map(key_value) {
+            assert!(
+                shown.iter().all(|shown| !shown.contains(&key[key.len() - 4..])),
+                "{shown:?}"
+            );
+        }
         if let Some(length) = reply.header("content-length") {
             assert_eq!(length.parse(), Ok(reply.body.len()));
         }

@@ -70,7 +70,8 @@ fn about_provider(failure: Failure, target: Target, stop: bool) -> Given {
         Failure::Unanswered(error) => Given::Refusal(unanswered(error, &target, stop)),
         Failure::BrokenOff => Given::Refusal(unanswered(UpstreamError::Lost, &target, stop)),
         Failure::InStream(mut failed) => {
-            blank_held(&mut failed.opening, &keys(&target));
+            let keys: Vec<&[u8]> = target.provider().keys().collect();
+            blank_held(&mut failed.opening, &keys);
             Given::Stream(failed, target)
         }
         Failure::Refused(refused) => in_words(refused, stop),
@@ -91,7 +92,7 @@ fn in_words(mut refused: Box<Refused>, stop: bool) -> Given {
     if refused.head.status.is_success() {
         refused.head.status = status_of(outcome.class);
     }
-    let keys = keys(&refused.target);
+    let keys: Vec<&[u8]> = refused.target.provider().keys().collect();
     redact::headers(&mut refused.head.headers, &keys);
     refused.body = blanked(std::mem::take(&mut refused.body), &keys);
     Given::Provider(refused, advice)
@@ -123,15 +124,6 @@ fn advice(outcome: &Outcome, stop: bool) -> Option<Advice> {
                 .and_stop(stop),
         ),
     }
-}
-
-/// Every key of the provider, because an echo may hold another than the one that was sent.
-fn keys(target: &Target) -> Vec<&[u8]> {
-    let credentials = target.provider().credentials.iter();
-    credentials
-        .filter_map(|credential| credential.key.as_ref())
-        .map(|key| key.expose().as_bytes())
-        .collect()
 }
 
 fn blanked(body: Bytes, keys: &[&[u8]]) -> Bytes {

@@ -63,6 +63,12 @@ pub struct Credential {
 }
 
 impl Provider {
+    /// Every key of it, for the redactor: it knows them all, so what it shows may be another than the one that was sent.
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        let keys = self.credentials.iter().filter_map(|held| held.key.as_ref());
+        keys.map(|key| key.expose().as_bytes())
+    }
+
     pub(super) fn new(uid: &str, document: &Document, configs: &mut TlsConfigs) -> Result<Self, ConfigError> {
         let path = format!("/providers/{uid}");
         let Timeouts {
