@@ -178,7 +178,14 @@ async fn verbs_used_are_the_verbs_granted(test: Test) -> anyhow::Result<()> {
     operator
         .stop(Duration::from_secs(10))
         .context("the operator ends when it is told to")?;
+    let left = holder(&test).await?;
+    ensure!(left.is_empty(), "it leaves the Lease to others: {left}");
     let own = own().await?;
+    let mut writes = own
+        .iter()
+        .filter(|request| !["get", "list", "watch"].contains(&request.verb.as_str()));
+    let last = writes.next_back().context("it wrote")?;
+    ensure!(last.resource == "leases", "its last write: {last:?}");
     let refused: Vec<_> = own.iter().filter(|request| request.status == 403).collect();
     ensure!(refused.is_empty(), "refused: {refused:#?}");
     let used: BTreeSet<_> = own

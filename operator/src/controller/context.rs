@@ -31,6 +31,8 @@ pub enum Subject {
     Provider(ObjectRef<ModelProvider>),
     /// A group: its pods, its exchanges, its status.
     Group(ObjectRef<LoadBalanceGroup>),
+    /// Something that is gone, though another one of its name may be there already.
+    Gone,
 }
 
 /// Where wakes go.

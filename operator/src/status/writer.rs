@@ -196,6 +196,10 @@ impl Writer {
             let next = match &subject {
                 Subject::Provider(provider) => self.look_at_provider(provider, &subject),
                 Subject::Group(group) => self.look_at_group(group, &subject),
+                Subject::Gone => {
+                    self.keep_house();
+                    None
+                }
             };
             if let Some(next) = next {
                 // A point that has passed would be due at once, again and again.

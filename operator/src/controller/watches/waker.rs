@@ -24,21 +24,19 @@ pub(super) struct Waker {
 impl Waker {
     /// A provider wakes its own pass, which wakes the groups; when it is gone, there is no such pass any more.
     pub(super) fn provider(&self, change: &Change<ModelProvider>) {
-        let provider = object_ref(change.meta());
-        self.wakes.provider(provider.clone());
+        self.wakes.provider(object_ref(change.meta()));
         if let Change::Deleted(meta) = change {
             let (namespace, name) = place(meta);
             groups_of(&self.stores, namespace, name).for_each(|group| self.wakes.group(group));
-            self.wakes.survey(Subject::Provider(provider));
+            self.wakes.survey(Subject::Gone);
         }
     }
 
     /// A group wakes its own pass; when it is gone, what was held for it ends.
     pub(super) fn group(&self, change: &Change<LoadBalanceGroup>) {
-        let group = object_ref(change.meta());
         match change {
-            Change::Applied(_) => self.wakes.group(group),
-            Change::Deleted(_) => self.wakes.survey(Subject::Group(group)),
+            Change::Applied(group) => self.wakes.group(object_ref(group.meta())),
+            Change::Deleted(_) => self.wakes.survey(Subject::Gone),
         }
     }
 

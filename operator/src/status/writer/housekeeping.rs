@@ -32,6 +32,7 @@ impl Writer {
         let live = |subject: &Subject| match subject {
             Subject::Provider(provider) => context.stores.providers.get(provider).is_some(),
             Subject::Group(group) => context.stores.groups.get(group).is_some(),
+            Subject::Gone => true,
         };
         self.buckets.retain(|subject, _| live(subject));
         self.due.retain(|subject, _| live(subject));
@@ -63,8 +64,11 @@ mod tests {
     use keypool_crds::v1alpha1::{KeyStatus, ModelProvider};
 
     use super::*;
+    use crate::controller::load_balance_group::reconcile::reconcile;
     use crate::fixtures::api::Led;
-    use crate::fixtures::{OPENAI, VLLM, provider};
+    use crate::fixtures::{CHAT, NAMESPACE, OPENAI, VLLM, group, provider};
+    use crate::k8s::events::Events;
+    use crate::telemetry::Metrics;
 
     /// A new leader knows a provider's stored keys a moment before it remembers its judgement; and what is not judged at all keeps them.
     #[tokio::test]
@@ -97,5 +101,29 @@ mod tests {
             standing.holds.len()
         };
         assert_eq!((held(&openai), held(&gone)), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn a_group_that_was_made_anew_leaves_nothing_of_the_old_one() {
+        let mut led = Led::new();
+        led.provider(&provider("vllm", VLLM));
+        let old = group("chat", CHAT);
+        led.group(&old);
+        reconcile(&led.context, Arc::new(old.clone())).await.unwrap();
+        let mut new = old.clone();
+        new.metadata.uid = Some("another".into());
+        led.group(&new);
+        let events = Events::new(led.context.clients.request.clone(), "me");
+        let mut writer = Writer::new(Arc::clone(&led.context), events, Metrics::default());
+        assert!(led.context.roster.desired(&ObjectId::of(&old)).is_some());
+        writer.wake(Subject::Gone);
+        writer.look_at_what_is_due();
+        assert!(led.context.views.groups_in(NAMESPACE).is_empty());
+        assert!(led.context.roster.desired(&ObjectId::of(&old)).is_none());
+        assert!(
+            writer
+                .due
+                .contains_key(&Subject::Provider(ObjectRef::new("vllm").within(NAMESPACE)))
+        );
     }
 }

@@ -87,12 +87,12 @@ async fn the_end_of_anything_wakes_whoever_depends_on_it() {
     let provider = provider("openai", OPENAI);
     assert_eq!(
         world.woken_by_the_end_of(&provider, Waker::provider),
-        ["provider openai", "group chat", "status of provider openai"]
+        ["provider openai", "group chat", "status of gone"]
     );
     let group = group("chat", CHAT);
     assert_eq!(
         world.woken_by_the_end_of(&group, Waker::group),
-        ["status of group chat"]
+        ["status of gone"]
     );
     let pod = Pod {
         metadata: named("chat-keypool-1", Some("chat")),
