@@ -8,5 +8,6 @@ pub mod clients;
 pub mod events;
 pub mod identity;
 pub mod lease;
+pub mod ownership;
 pub mod read;
 pub mod watch;

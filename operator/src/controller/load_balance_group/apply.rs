@@ -8,7 +8,8 @@ use super::names;
 use super::status::Conflict;
 use crate::controller::context::Context;
 use crate::controller::error::ReconcileError;
-use crate::k8s::apply::{ApplyError, Owner};
+use crate::k8s::apply::ApplyError;
+use crate::k8s::ownership::Owner;
 
 /// Writes everything. A child whose name is taken costs that child alone; `document_written` is called once the document is stored.
 ///
