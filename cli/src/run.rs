@@ -132,6 +132,7 @@ async fn exchange(
             acknowledged: acknowledged.clone(),
             document: None,
             advisories: None,
+            first_validations: None,
             clear_cooldowns: wishes.borrow_and_update().clone(),
             wait_ms: MAX_POLL_MS,
         };

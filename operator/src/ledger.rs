@@ -27,7 +27,7 @@ pub use receive::Received;
 pub use record::Held;
 pub use scope::DocumentScope;
 pub use seed::SEEDED_INSTANCE;
-pub use standing::{Hold, Proof, Standing};
+pub use standing::{Hold, Proof, Standing, Unproven};
 
 use record::ProviderRecord;
 
@@ -77,4 +77,4 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -16,6 +16,7 @@ pub mod leader;
 pub mod ledger;
 pub mod material;
 pub mod moment;
+pub mod naming;
 pub mod reference;
 pub mod status;
 pub mod telemetry;

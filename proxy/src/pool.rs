@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::probe::Naming;
 use crate::runtime::{Group, Snapshot};
 
 mod config;
@@ -47,6 +48,7 @@ pub struct Pool {
     learned: watch::Sender<u64>,
     confirmations: probing::Queue,
     clears: leader::Clears,
+    naming: Mutex<Naming>,
     briefed: CancellationToken,
 }
 
@@ -68,6 +70,7 @@ impl Pool {
             learned: watch::Sender::new(0),
             confirmations: probing::Queue::default(),
             clears: leader::Clears::default(),
+            naming: Mutex::default(),
             briefed: CancellationToken::new(),
         })
     }

@@ -1,14 +1,12 @@
 //! Validation calls: free, never a completion.
 //!
 //! Two reasons for a call. The pool *wants a confirmation*: a key was refused, or is out and its time to be tried again has
-//! come. And *first validation*: a key that no success and no probe has proven yet is asked about soon after it appears
-//! (spread at random, so that replicas do not ask in one moment) and again every interval while that proves nothing.
+//! come. And *first validation*: a key that no success and no probe has proven yet is asked about soon after it appears and
+//! again every interval while that proves nothing, by the pod that the leader names ([`Naming`]; it says too what holds without one).
 //! A key that is proven is never probed: traffic tells more. For one key there is one call at a time.
-//!
-//! Which replica makes a first validation is decided by [`Schedule`] alone; a leader that names one pod per fingerprint
-//! would narrow what it is given.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use keypool_balance::ProbeVerdict;
@@ -19,19 +17,28 @@ use crate::pool::{Confirmation, Pool};
 use crate::upstream::Client;
 
 mod call;
+mod naming;
 mod schedule;
 
+pub use naming::{Naming, Turn};
 pub use schedule::{Schedule, Unproven};
 
 /// Calls at the same time, over all providers: validation is patient.
 const AT_ONCE: usize = 4;
+
+/// Why there is a call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Reason {
+    FirstValidation,
+    Confirmation,
+}
 
 /// Makes validation calls for as long as the process lives.
 pub struct Prober {
     pool: Arc<Pool>,
     client: Client,
     permits: Arc<Semaphore>,
-    running: Mutex<HashSet<Confirmation>>,
+    running: Mutex<HashMap<Confirmation, Reason>>,
     schedule: Mutex<Schedule>,
     /// A call failed: its key is due earlier than the run knows.
     sooner: Notify,
@@ -56,12 +63,16 @@ impl Prober {
         loop {
             changes.borrow_and_update();
             let unproven = self.pool.unproven();
-            let (due, next) = self.schedule.lock().due(unproven, self.pool.now(), rand::random);
+            let now = self.pool.now();
+            let (due, next) = self
+                .schedule
+                .lock()
+                .due(unproven, &self.pool.naming(), now, rand::random);
             for wanted in due {
-                self.spawn(wanted);
+                self.spawn(wanted, Reason::FirstValidation);
             }
             tokio::select! {
-                wanted = self.pool.confirmation() => self.spawn(wanted),
+                wanted = self.pool.confirmation() => self.spawn(wanted, Reason::Confirmation),
                 () = tokio::time::sleep(next) => {}
                 () = self.sooner.notified() => {}
                 changed = changes.changed() => if changed.is_err() { return },
@@ -70,17 +81,40 @@ impl Prober {
     }
 
     /// Begins a call, unless one for this key is under way.
-    fn spawn(self: &Arc<Self>, wanted: Confirmation) {
-        if !self.running.lock().insert(wanted.clone()) {
-            return;
-        }
+    fn spawn(self: &Arc<Self>, wanted: Confirmation, reason: Reason) {
+        match self.running.lock().entry(wanted.clone()) {
+            Entry::Occupied(mut known) => {
+                if reason == Reason::Confirmation {
+                    known.insert(reason);
+                }
+                return;
+            }
+            Entry::Vacant(place) => place.insert(reason),
+        };
         let prober = self.clone();
         tokio::spawn(async move {
-            if let Ok(_permit) = prober.permits.acquire().await {
+            if let Ok(_permit) = prober.permits.acquire().await
+                && prober.begins(&wanted)
+            {
                 prober.ask(&wanted).await;
+                prober.running.lock().remove(&wanted);
             }
-            prober.running.lock().remove(&wanted);
         });
+    }
+
+    /// Whether a call that has waited for its turn is still to be made. One that is not makes room for the next at once.
+    fn begins(&self, wanted: &Confirmation) -> bool {
+        let mut running = self.running.lock();
+        let first = running.get(wanted) == Some(&Reason::FirstValidation);
+        let begins = !first
+            || self
+                .schedule
+                .lock()
+                .begins(wanted, &self.pool.naming(), self.pool.now());
+        if !begins {
+            running.remove(wanted);
+        }
+        begins
     }
 
     async fn ask(&self, wanted: &Confirmation) {

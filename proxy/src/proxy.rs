@@ -23,7 +23,7 @@ use crate::telemetry::{AccessLog, AccessLogError, Metrics, Telemetry};
 use crate::upstream::Client;
 
 /// A new pod knows nothing of what others learned: that a key is refused, or limited for an hour. The leader tells it within a
-/// second. So long it is not ready and asks about no key; then it goes on by itself, because the operator may be away.
+/// second. So long it is not ready and asks about no key; then it serves by itself, because the operator may be away.
 const BRIEFING: Duration = Duration::from_secs(5);
 
 /// Why a proxy did not start.
@@ -128,6 +128,7 @@ impl Proxy {
         tasks.spawn(pool.clone().keep_time());
         tasks.spawn(pool.clone().tell_transitions());
         if options.exchange.is_some() {
+            pool.await_leader();
             let briefed = pool.briefed().clone();
             tasks.spawn(async move {
                 let _ = tokio::time::timeout(BRIEFING, briefed.cancelled()).await;

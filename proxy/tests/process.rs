@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use keypool_contract::exchange::{ExchangeRequest, ExchangeResponse};
+use keypool_contract::exchange::{ExchangeRequest, ExchangeResponse, FirstValidation};
 use keypool_contract::verdict::Finding;
 use keypool_fake_provider::{Answer, ErrorKind, FakeProvider, Key, KeyState, Latency, Options, Rule, Stream};
 use process::pod::Pod;
@@ -40,6 +40,7 @@ fn ask(known: Option<&ExchangeResponse>, wait_ms: u64) -> ExchangeRequest {
             .unwrap_or_default(),
         document: None,
         advisories: None,
+        first_validations: None,
         clear_cooldowns: Vec::new(),
         wait_ms,
     }
@@ -58,12 +59,17 @@ async fn a_pod_serves_learns_tells_and_ends() {
     assert!(known.snapshot && known.verdicts.is_empty());
     assert_eq!(known.acknowledgement.generation, 1);
     assert_eq!(pod.health("/readyz").await.0, 503);
+    let named = |key: &str| FirstValidation {
+        provider: volume::PROVIDER.into(),
+        fingerprint: volume::fingerprint(key),
+    };
     let nothing = ExchangeRequest {
         advisories: Some(Vec::new()),
+        first_validations: Some(vec![named("sk-canary-a-000000"), named("sk-canary-b-000000")]),
         ..ask(Some(&known), 0)
     };
     known = leader.ask(&nothing).await;
-    // Both keys are validated without being asked, over TLS with the private CA and the name that DNS does not know.
+    // Both keys are validated because the leader named this pod for them, over TLS with the private CA and the name that DNS does not know.
     let mut proven = known.verdicts.len();
     while proven < 2 + 1 {
         known = leader.ask(&ask(Some(&known), 5_000)).await;

@@ -1,8 +1,8 @@
-//! What the leader knows: the ledger of verdicts, and every pod's last report.
+//! What the leader knows: the ledger of verdicts, every pod's last report, and whose first validations are.
 
 use std::collections::{BTreeSet, HashMap};
 
-use keypool_contract::exchange::{Acknowledgement, ExchangeResponse};
+use keypool_contract::exchange::{Acknowledgement, ExchangeResponse, FirstValidation};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
@@ -11,6 +11,7 @@ use crate::controller::load_balance_group::status::SILENT_AFTER;
 use crate::install::ObjectId;
 use crate::ledger::{Advisories, DocumentScope, Ledger};
 use crate::moment::Monotonic;
+use crate::naming::Naming;
 
 /// What one pod said last.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,11 +33,29 @@ pub enum News {
     Provider(String),
 }
 
+/// What a pod should know.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Briefing {
+    /// The others' verdicts.
+    pub advisories: Advisories,
+    /// The keys whose first validation is this pod's.
+    pub first_validations: BTreeSet<FirstValidation>,
+}
+
+impl Briefing {
+    /// Whether someone who was told `other` knows all of this already.
+    pub fn known_from(&self, other: &Self) -> bool {
+        self.advisories.known_from(&other.advisories) && self.first_validations == other.first_validations
+    }
+}
+
 /// Shared by the exchanges, the reconcilers and the status.
 pub struct Knowledge {
     /// The clock of all that is known.
     pub clock: Clock,
     ledger: Mutex<Ledger>,
+    /// Locked after the ledger where both are.
+    naming: Mutex<Naming>,
     reports: Mutex<HashMap<String, Report>>,
     running: Mutex<HashMap<String, Monotonic>>,
     version: watch::Sender<u64>,
@@ -46,12 +65,12 @@ pub struct Knowledge {
 impl Knowledge {
     /// Nothing known yet. News goes to `news`.
     pub fn new(clock: Clock, news: mpsc::UnboundedSender<News>) -> Self {
-        let (ledger, reports, running) = (Mutex::default(), Mutex::default(), Mutex::default());
         Self {
             clock,
-            ledger,
-            reports,
-            running,
+            ledger: Mutex::default(),
+            naming: Mutex::default(),
+            reports: Mutex::default(),
+            running: Mutex::default(),
             version: watch::Sender::new(0),
             news,
         }
@@ -69,7 +88,7 @@ impl Knowledge {
         result
     }
 
-    /// Changes whenever advisories may have changed.
+    /// Changes whenever a pod's briefing may have changed.
     pub fn versions(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
     }
@@ -103,6 +122,13 @@ impl Knowledge {
             heard: now.monotonic,
         };
         let before = self.reports.lock().insert(pod_uid.to_owned(), report.clone());
+        let restarted = before
+            .as_ref()
+            .filter(|before| before.instance != report.instance);
+        let mut naming = self.naming.lock();
+        naming.hear(&report.instance, now.monotonic);
+        let freed = restarted.is_some_and(|before| naming.forget(&before.instance));
+        drop(naming);
         let same = |before: &Report| {
             before.instance == report.instance && before.acknowledgement == report.acknowledgement
         };
@@ -116,13 +142,13 @@ impl Knowledge {
         if before.as_ref().is_none_or(|before| back(before) || !same(before)) {
             self.tell(News::Group(group.clone()));
         }
-        if !received.changed.is_empty() {
+        if freed || !received.changed.is_empty() {
             self.version.send_modify(|version| *version += 1);
-            received
-                .changed
-                .into_iter()
-                .for_each(|provider| self.tell(News::Provider(provider)));
         }
+        received
+            .changed
+            .into_iter()
+            .for_each(|provider| self.tell(News::Provider(provider)));
     }
 
     /// A pod's last report.
@@ -139,13 +165,29 @@ impl Knowledge {
             .or_insert_with(|| self.clock.now().monotonic)
     }
 
-    /// The advisories for a pod, and what to confirm to it.
-    pub fn for_pod(&self, instance: &str, scope: &DocumentScope) -> (Advisories, u64) {
+    /// What a pod should know. `runs` tells whether it runs the document that `scope` was read off.
+    pub fn briefing(&self, instance: &str, scope: &DocumentScope, runs: bool) -> Briefing {
+        let now = self.clock.now();
         let ledger = self.ledger.lock();
-        (
-            ledger.advisories_for(instance, scope, self.clock.now()),
-            ledger.confirmed(instance),
-        )
+        let advisories = ledger.advisories_for(instance, scope, now);
+        let unproven = ledger.unproven(scope, now.monotonic);
+        let names = self
+            .naming
+            .lock()
+            .names_for(instance, &unproven, runs, now.monotonic);
+        drop(ledger);
+        if names.taken {
+            self.version.send_modify(|version| *version += 1);
+        }
+        Briefing {
+            advisories,
+            first_validations: names.keys,
+        }
+    }
+
+    /// The sequence number to confirm to a pod's instance.
+    pub fn confirmed(&self, instance: &str) -> u64 {
+        self.ledger.lock().confirmed(instance)
     }
 
     /// Forgets pods that are gone. Their verdicts stay.
@@ -156,6 +198,9 @@ impl Knowledge {
         let live = reports.values().map(|report| report.instance.clone()).collect();
         drop(reports);
         self.ledger.lock().keep_instances(&live);
+        if self.naming.lock().keep_instances(&live) {
+            self.version.send_modify(|version| *version += 1);
+        }
     }
 
     fn tell(&self, news: News) {

@@ -1,6 +1,6 @@
 //! The exchange with one pod: one loop, one order.
 //!
-//! The pod holds each request until it has something to tell. A new document or advisory ends the held request: it is dropped, and the next
+//! The pod holds each request until it has something to tell. A new document, advisory or name ends the held request: it is dropped, and the next
 //! one carries what is new. What a dropped answer may have held is told again, because only `confirmed` lets the pod forget. A request that
 //! carries something is answered at once and never dropped: nobody would know whether the pod took it in.
 
@@ -15,10 +15,9 @@ use tokio::sync::watch;
 
 use super::client::{ExchangeClient, ExchangeError};
 use super::desired::Desired;
-use super::knowledge::Knowledge;
+use super::knowledge::{Briefing, Knowledge};
 use crate::install::ObjectId;
 use crate::k8s::lease::Term;
-use crate::ledger::Advisories;
 
 /// Where one pod is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -52,7 +51,7 @@ struct Told {
     instance: String,
     acknowledged: Acknowledgement,
     offered: Option<(DocumentHash, tokio::time::Instant)>,
-    advisories: Option<Advisories>,
+    briefing: Option<Briefing>,
     clears: Vec<ClearCooldown>,
 }
 
@@ -121,8 +120,10 @@ impl PodExchange {
         }
         let Some((_, client)) = client else { return Ok(()) };
         let mut versions = self.knowledge.versions();
-        let (advisories, confirmed) = self.knowledge.for_pod(&told.instance, &desired.scope);
-        let request = self.request(desired, told, &advisories, confirmed);
+        let runs = told.acknowledged.hash.as_ref() == Some(desired.document.hash());
+        let brief = || self.knowledge.briefing(&told.instance, &desired.scope, runs);
+        let briefing = brief();
+        let request = self.request(desired, told, &briefing);
         let answer = client.exchange(&request);
         tokio::pin!(answer);
         let response = loop {
@@ -136,24 +137,17 @@ impl PodExchange {
                     return Ok(());
                 }
                 _ = versions.changed(), if request.wait_ms > 0 => {
-                    let (now, _) = self.knowledge.for_pod(&told.instance, &desired.scope);
-                    if !now.known_from(&advisories) {
+                    if !brief().known_from(&briefing) {
                         return Ok(());
                     }
                 }
             }
         };
-        self.take_in(desired, told, advisories, &request, response);
+        self.take_in(desired, told, briefing, &request, response);
         Ok(())
     }
 
-    fn request(
-        &self,
-        desired: &Desired,
-        told: &Told,
-        advisories: &Advisories,
-        confirmed: u64,
-    ) -> ExchangeRequest {
+    fn request(&self, desired: &Desired, told: &Told, briefing: &Briefing) -> ExchangeRequest {
         let hash = desired.document.hash();
         let tried = told
             .offered
@@ -162,9 +156,9 @@ impl PodExchange {
         let offer = !told.instance.is_empty() && told.acknowledged.hash.as_ref() != Some(hash) && !tried;
         let document = offer.then(|| desired.document.clone());
         let news = !told
-            .advisories
+            .briefing
             .as_ref()
-            .is_some_and(|before| advisories.known_from(before));
+            .is_some_and(|before| briefing.known_from(before));
         let clears = if told.clears == desired.clear_cooldowns {
             &[][..]
         } else {
@@ -175,7 +169,7 @@ impl PodExchange {
             term: u64::try_from(self.leader.term.held()).unwrap_or(0),
             reader: self.leader.identity.clone(),
             instance: told.instance.clone(),
-            confirmed,
+            confirmed: self.knowledge.confirmed(&told.instance),
             acknowledged: told.acknowledged.clone(),
             wait_ms: if first || news || document.is_some() || !clears.is_empty() {
                 0
@@ -183,7 +177,8 @@ impl PodExchange {
                 MAX_POLL_MS
             },
             document,
-            advisories: (news && !first).then(|| advisories.to_wire(self.knowledge.clock.now())),
+            advisories: (news && !first).then(|| briefing.advisories.to_wire(self.knowledge.clock.now())),
+            first_validations: (news && !first).then(|| briefing.first_validations.iter().cloned().collect()),
             clear_cooldowns: clears.to_vec(),
         }
     }
@@ -192,7 +187,7 @@ impl PodExchange {
         &self,
         desired: &Desired,
         told: &mut Told,
-        advisories: Advisories,
+        briefing: Briefing,
         request: &ExchangeRequest,
         response: ExchangeResponse,
     ) {
@@ -203,7 +198,7 @@ impl PodExchange {
             };
         } else {
             if request.advisories.is_some() {
-                told.advisories = Some(advisories);
+                told.briefing = Some(briefing);
             }
             if request.document.is_some() {
                 told.offered = Some((desired.document.hash().clone(), tokio::time::Instant::now()));

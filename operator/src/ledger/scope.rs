@@ -1,14 +1,17 @@
 //! What a pod's document holds: what the pod may speak about, and what it is told about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keypool_contract::Document;
 use keypool_contract::document::{Fingerprint, ProviderUid};
+use keypool_contract::exchange::FirstValidation;
 
 /// The providers of one document with their values' names.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct DocumentScope {
     providers: BTreeMap<ProviderUid, BTreeMap<Fingerprint, Option<String>>>,
+    /// Values that a pod may ask the provider about: the validation call is on, a member uses the provider, and the value takes part.
+    validated: BTreeSet<FirstValidation>,
 }
 
 impl DocumentScope {
@@ -23,7 +26,13 @@ impl DocumentScope {
         });
         Self {
             providers: providers.collect(),
+            validated: validated(document).collect(),
         }
+    }
+
+    /// The values that a pod may ask their provider about.
+    pub fn validated(&self) -> impl Iterator<Item = &FirstValidation> {
+        self.validated.iter()
     }
 
     /// Whether the provider is in it.
@@ -58,4 +67,18 @@ impl DocumentScope {
             _ => vec![fingerprint],
         }
     }
+}
+
+fn validated(document: &Document) -> impl Iterator<Item = FirstValidation> {
+    let members = document.content.groups.iter().flat_map(|group| &group.members);
+    let used: BTreeSet<&ProviderUid> = members.map(|member| &member.provider).collect();
+    let providers = document.content.providers.iter();
+    let asked = providers.filter(move |(uid, provider)| provider.probe.enabled && used.contains(uid));
+    asked.flat_map(|(uid, provider)| {
+        let part = provider.credentials.iter().filter(|c| c.enabled && c.weight > 0);
+        part.map(|credential| FirstValidation {
+            provider: uid.clone(),
+            fingerprint: credential.fingerprint.clone(),
+        })
+    })
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use keypool_contract::exchange::FirstValidation;
 use keypool_contract::verdict::EndpointState;
 
-use super::Ledger;
 use super::record::{Held, Holding, KeyRecord};
+use super::{DocumentScope, Ledger};
 use crate::moment::Monotonic;
 
 /// What speaks for a value.
@@ -26,6 +27,15 @@ pub enum Proof {
         /// When it ended.
         at: Monotonic,
     },
+}
+
+/// What is known for a value that nothing has proven.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unproven {
+    /// No pod has told anything.
+    Untold,
+    /// The provider's validation call cannot tell.
+    NotVerifiable,
 }
 
 /// What speaks against a value, for one model or for all.
@@ -77,6 +87,22 @@ impl Ledger {
             proof: own.map_or(Proof::None, |key| proof(key, now)),
             holds: by_model.into_values().collect(),
         }
+    }
+
+    /// The values of a document that may be asked about and that nothing has proven. One that rests is not asked about.
+    pub fn unproven(&self, scope: &DocumentScope, now: Monotonic) -> BTreeMap<FirstValidation, Unproven> {
+        let standing = |key: &FirstValidation| {
+            let mates = scope.mates(&key.provider, &key.fingerprint);
+            let standing = self.standing(&key.provider, &key.fingerprint, &mates, now);
+            let unproven = match standing.proof {
+                Proof::None => Unproven::Untold,
+                Proof::NotVerifiable => Unproven::NotVerifiable,
+                Proof::Proven { .. } | Proof::CooldownOver { .. } => return None,
+            };
+            let rests = standing.holds.iter().any(|hold| hold.model.is_none());
+            (!rests).then(|| (key.clone(), unproven))
+        };
+        scope.validated().filter_map(standing).collect()
     }
 
     /// How the endpoint answers; none when no pod ever said.

@@ -11,12 +11,17 @@ mod endpoint;
 mod properties;
 mod receive;
 mod seed;
+pub(crate) mod unproven;
 
-const P: &str = "uid-p";
+pub(crate) const P: &str = "uid-p";
 const RATE: Held = Held::Cooling(CoolingReason::RateLimited);
 
-/// A document of one provider with values `(fingerprint, quota group)`.
 fn scope(values: &[(&str, Option<&str>)]) -> DocumentScope {
+    DocumentScope::of(&document(values))
+}
+
+/// A document of one provider with values `(fingerprint, quota group)`.
+fn document(values: &[(&str, Option<&str>)]) -> Document {
     let credential = |(index, (fingerprint, group)): (usize, &(&str, Option<&str>))| Credential {
         name: format!("c{index}"),
         fingerprint: (*fingerprint).into(),
@@ -57,7 +62,7 @@ fn scope(values: &[(&str, Option<&str>)]) -> DocumentScope {
         providers: [(P.to_owned(), provider)].into(),
         groups: Vec::new(),
     };
-    DocumentScope::of(&Document::new("l".into(), 1, content))
+    Document::new("l".into(), 1, content)
 }
 
 fn id(instance: &str, sequence: u64) -> VerdictId {

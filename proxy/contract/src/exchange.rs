@@ -4,13 +4,13 @@
 //! hold keys, and a JSON string of them would leave unescaped copies in a parser's memory. An answer is JSON.
 //!
 //! The leader opens one request after another to the pod's admin port, and the pod holds each one until it has something to tell or the
-//! poll ends. A new document or advisory ends the held poll: the leader drops it and asks again. What a lost answer held is
+//! poll ends. A new document, advisory or name ends the held poll: the leader drops it and asks again. What a lost answer held is
 //! repeated, because only the next request's `confirmed` lets the pod forget.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::document::{ConfigError, DocumentHash, Encoded};
+use crate::document::{ConfigError, DocumentHash, Encoded, Fingerprint, ProviderUid};
 use crate::verdict::{Advisory, Verdict};
 
 /// From the leader to a pod.
@@ -35,6 +35,10 @@ pub struct ExchangeRequest {
     /// All advisories for this pod, replacing those before; none when nothing changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advisories: Option<Vec<Advisory>>,
+    /// The keys whose first validation is this pod's, replacing those before; none when nothing changed. A key that nothing has
+    /// proven is named for one pod at a time, and no other asks the provider about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_validations: Option<Vec<FirstValidation>>,
     /// Names of cooldowns that a person wants ended (`keypool.dev/clear-cooldown`), acted on once per token.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clear_cooldowns: Vec<ClearCooldown>,
@@ -79,6 +83,16 @@ impl ExchangeRequest {
             ..request
         })
     }
+}
+
+/// A key that nothing has proven yet, to be asked about by one pod.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FirstValidation {
+    /// The provider.
+    pub provider: ProviderUid,
+    /// The value.
+    pub fingerprint: Fingerprint,
 }
 
 /// A person's wish to end cooldowns of a provider.

@@ -15,12 +15,19 @@ fn a_request_needs_four_fields_and_ignores_unknown_ones() {
     assert_eq!((request.term, request.confirmed, request.wait_ms), (3, 9, 0));
     assert!(request.instance.is_empty() && request.document.is_none() && request.advisories.is_none());
     assert!(request.clear_cooldowns.is_empty());
+    assert!(request.first_validations.is_none());
     // "No advisories" and "nothing changed" are two things.
     let request: ExchangeRequest = serde_json::from_value(
         json!({"term": 3, "reader": "a", "confirmed": 9, "waitMs": 0, "advisories": []}),
     )
     .unwrap();
     assert_eq!(request.advisories, Some(Vec::new()));
+    let named = json!([{"provider": "uid", "fingerprint": "7f3a91c2"}]);
+    let request: ExchangeRequest = serde_json::from_value(
+        json!({"term": 3, "reader": "a", "confirmed": 9, "waitMs": 0, "firstValidations": named}),
+    )
+    .unwrap();
+    assert_eq!(serde_json::to_value(&request).unwrap()["firstValidations"], named);
 }
 
 #[test]

@@ -92,6 +92,11 @@ impl Exchange {
             // The only failure is a panic, which its own message tells; the acknowledgement stays what it was.
             let _ = tokio::task::spawn_blocking(move || intake.offer(Origin::Exchange, &document)).await;
         }
+        self.pool.hear_leader();
+        // Before the advisories, which let a new pod begin to ask.
+        if let Some(named) = &request.first_validations {
+            self.pool.name_first_validations(named);
+        }
         if let Some(advisories) = &request.advisories {
             self.pool.advise(advisories);
         }

@@ -89,6 +89,7 @@ fn request(term: u64, known: Option<&ExchangeResponse>) -> ExchangeRequest {
             .unwrap_or_default(),
         document: None,
         advisories: None,
+        first_validations: None,
         clear_cooldowns: Vec::new(),
         wait_ms: 0,
     }

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use keypool_contract::exchange::ClearCooldown;
+use keypool_contract::exchange::{ClearCooldown, FirstValidation};
 use keypool_contract::verdict::{Advisory, Verdict};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
-use super::{Pool, translate};
+use super::{Confirmation, Pool, translate};
+use crate::probe::Naming;
 
 /// Own verdicts for a reader.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +54,31 @@ impl Pool {
     /// Cancelled once a leader has told what is known about the keys, or nobody waits for that any more.
     pub fn briefed(&self) -> &CancellationToken {
         &self.briefed
+    }
+
+    /// A leader is to come: what it has not named waits.
+    pub(crate) fn await_leader(&self) {
+        *self.naming.lock() = Naming::Awaited { since: self.now() };
+    }
+
+    /// A leader speaks.
+    pub fn hear_leader(&self) {
+        self.naming.lock().hear(self.now());
+    }
+
+    /// A leader says which keys' first validation is this pod's, replacing what it said before.
+    pub fn name_first_validations(&self, named: &[FirstValidation]) {
+        let keys = named.iter().map(|key| Confirmation {
+            provider: key.provider.as_str().into(),
+            fingerprint: key.fingerprint.as_str().into(),
+        });
+        self.naming.lock().name(keys.collect(), self.now());
+        self.note_change();
+    }
+
+    /// Whose first validations are.
+    pub(crate) fn naming(&self) -> MutexGuard<'_, Naming> {
+        self.naming.lock()
     }
 
     /// Replaces all advisories. One that names a verdict of this very process is left out: it knows better.

@@ -1,6 +1,6 @@
 //! When is a key that nothing has proven asked about?
 //!
-//! First within [`SPREAD`] of its appearance, then every interval ± 20 %. A call that brought no answer says nothing, so it
+//! First when its [`Turn`] says, then every interval ± 20 %. A call that brought no answer says nothing, so it
 //! is made again after [`RETRY`], doubling up to the interval. Pure: time and randomness are arguments.
 
 use std::collections::HashMap;
@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use keypool_balance::Time;
 
+use super::naming::{Naming, Turn};
 use crate::pool::Confirmation;
 
-/// The first call comes within this time of a key's appearance.
+/// Where every replica asks, the first call comes within this time of a key's appearance.
 const SPREAD: Duration = Duration::from_secs(1);
 /// After a call without an answer.
 const RETRY: Duration = Duration::from_secs(2);
@@ -34,6 +35,8 @@ pub struct Schedule(HashMap<Confirmation, Next>);
 struct Next {
     at: Time,
     interval: Duration,
+    /// Whether a call was made: what another pod is to ask about is no longer remembered without one.
+    asked: bool,
     /// Calls in a row that brought no answer.
     failures: u32,
 }
@@ -43,31 +46,66 @@ impl Schedule {
     pub fn due(
         &mut self,
         unproven: Vec<Unproven>,
+        naming: &Naming,
         now: Time,
         mut random: impl FnMut() -> u32,
     ) -> (Vec<Confirmation>, Duration) {
         let mut next = HashMap::with_capacity(unproven.len());
         let mut due = Vec::new();
-        let mut soonest = now.after(IDLE);
+        let mut wait = IDLE.min(naming.left_in(now).unwrap_or(IDLE));
         for Unproven { key, interval } in unproven {
-            let mut place = match self.0.get(&key) {
-                Some(known) => Next { interval, ..*known },
-                None => Next {
-                    at: now.after(share(SPREAD, random())),
-                    interval,
-                    failures: 0,
-                },
+            let turn = naming.turn(&key, now);
+            let Some(mut place) = self.place(&key, turn, interval, now, &mut random) else {
+                continue;
             };
-            if place.at <= now {
-                due.push(key.clone());
-                place.at = now.after(around(interval, random()));
+            if turn != Turn::Never {
+                if place.at <= now {
+                    due.push(key.clone());
+                    place.asked = true;
+                    place.at = now.after(around(interval, random()));
+                }
+                wait = wait.min(place.at.since(now));
             }
-            soonest = soonest.min(place.at);
             next.insert(key, place);
         }
         // Keys that were proven, or are gone, are forgotten.
         self.0 = next;
-        (due, soonest.since(now))
+        (due, wait)
+    }
+
+    fn place(
+        &self,
+        key: &Confirmation,
+        turn: Turn,
+        interval: Duration,
+        now: Time,
+        mut random: impl FnMut() -> u32,
+    ) -> Option<Next> {
+        let known = self.0.get(key);
+        let first = match (known, turn) {
+            (Some(known), _) if known.asked => return Some(Next { interval, ..*known }),
+            (_, Turn::Never) => return None,
+            (_, Turn::Now) => now,
+            (Some(known), _) => known.at,
+            (None, Turn::Soon) => now.after(share(SPREAD, random())),
+            (None, Turn::Within) => now.after(share(interval, random())),
+        };
+        Some(Next {
+            at: first,
+            interval,
+            asked: false,
+            failures: 0,
+        })
+    }
+
+    /// Whether a call that has waited for its turn is still to be made. If not, it counts as never made.
+    pub fn begins(&mut self, key: &Confirmation, naming: &Naming, now: Time) -> bool {
+        let Some(next) = self.0.get_mut(key) else {
+            return false;
+        };
+        let ours = naming.turn(key, now) != Turn::Never;
+        next.asked &= ours;
+        ours
     }
 
     /// A call ended; `answered` is false when the provider said nothing.
@@ -98,91 +136,4 @@ fn around(span: Duration, random: u32) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const INTERVAL: Duration = Duration::from_secs(900);
-
-    fn unproven(names: &[&str]) -> Vec<Unproven> {
-        names
-            .iter()
-            .map(|name| Unproven {
-                key: Confirmation {
-                    provider: "p".into(),
-                    fingerprint: (*name).into(),
-                },
-                interval: INTERVAL,
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_new_key_is_asked_about_soon_and_then_every_interval() {
-        for (random, first, again) in [(0, 0, 720), (u32::MAX, 1, 1080)] {
-            let mut schedule = Schedule::default();
-            let start = Time::from_millis(5_000);
-            let (due, wait) = schedule.due(unproven(&["a"]), start, || random);
-            // With the smallest draw the first call is at once.
-            assert_eq!(due.len(), usize::from(random == 0));
-            let at = start.after(Duration::from_secs(first));
-            if random == 0 {
-                assert_eq!(wait, IDLE);
-            } else {
-                assert_eq!(wait, SPREAD);
-                let (due, _) = schedule.due(unproven(&["a"]), at, || random);
-                assert_eq!(due.len(), 1);
-            }
-            let before = at.after(Duration::from_secs(again - 1));
-            assert_eq!(schedule.due(unproven(&["a"]), before, || random).0, []);
-            let then = at.after(Duration::from_secs(again));
-            assert_eq!(schedule.due(unproven(&["a"]), then, || random).0.len(), 1);
-        }
-    }
-
-    #[test]
-    fn a_proven_key_is_forgotten_and_a_new_value_is_new() {
-        let mut schedule = Schedule::default();
-        let now = Time::from_millis(0);
-        assert_eq!(schedule.due(unproven(&["a"]), now, || 0).0.len(), 1);
-        assert_eq!(schedule.due(unproven(&[]), now, || 0).0, []);
-        assert_eq!(schedule.due(unproven(&["b"]), now, || 0).0.len(), 1);
-        // It was proven in between: what is unproven again is a first validation again.
-        assert_eq!(schedule.due(unproven(&["a", "b"]), now, || 0).0.len(), 1);
-    }
-
-    #[test]
-    fn a_call_without_an_answer_is_made_again_soon_and_then_less_often() {
-        let mut schedule = Schedule::default();
-        let key = unproven(&["a"])[0].key.clone();
-        let mut now = Time::ZERO;
-        assert_eq!(schedule.due(unproven(&["a"]), now, || 0).0.len(), 1);
-        let middle = u32::MAX / 2;
-        let mut pauses = Vec::new();
-        for _ in 0..12 {
-            schedule.ended(&key, false, now, middle);
-            let (due, wait) = schedule.due(unproven(&["a"]), now, || 0);
-            assert_eq!(due, []);
-            let mut waited = wait;
-            while schedule
-                .due(unproven(&["a"]), now.after(waited), || 0)
-                .0
-                .is_empty()
-            {
-                waited += IDLE.min(Duration::from_millis(100));
-            }
-            pauses.push(waited.as_secs_f64().round());
-            now = now.after(waited);
-        }
-        assert_eq!(
-            pauses[..9],
-            [2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0]
-        );
-        assert_eq!(pauses[9..], [900.0, 900.0, 900.0]);
-        // An answer that proves nothing begins the count anew.
-        schedule.ended(&key, true, now, middle);
-        schedule.ended(&key, false, now, middle);
-        let (_, wait) = schedule.due(unproven(&["a"]), now, || 0);
-        assert!((1.9..2.1).contains(&wait.as_secs_f64()), "{wait:?}");
-        schedule.ended(&unproven(&["gone"])[0].key, false, now, middle);
-    }
-}
+mod tests;

@@ -19,6 +19,14 @@ use keypool_fake_provider::FakeProvider;
 pub(crate) const CLIENT_KEY: &str = "kp-client-canary";
 pub(crate) const TOKEN: &str = "token-canary-0123456789";
 
+/// UID of the provider.
+pub(crate) const PROVIDER: &str = "uid";
+
+/// Names a value.
+pub(crate) fn fingerprint(value: &str) -> String {
+    keypool_fake_provider::sha256_hex(value.as_bytes())[..8].to_owned()
+}
+
 /// A mounted directory with what the operator puts there.
 pub(crate) struct Volume {
     directory: tempfile::TempDir,
@@ -60,7 +68,7 @@ impl Volume {
             let (name, value) = pair.split_once('=').unwrap();
             Credential {
                 name: name.into(),
-                fingerprint: keypool_fake_provider::sha256_hex(value.as_bytes())[..8].to_owned(),
+                fingerprint: fingerprint(value),
                 key: Some(Secret::parse(value.as_bytes()).unwrap()),
                 weight: 1,
                 priority: 0,
@@ -101,7 +109,7 @@ impl Volume {
             aliases: Vec::new(),
             members: vec![Member {
                 name: "m".into(),
-                provider: "uid".into(),
+                provider: PROVIDER.into(),
                 model: "gpt-4.1".into(),
                 priority: 0,
                 weight: 1,

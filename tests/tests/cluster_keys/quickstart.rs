@@ -34,7 +34,19 @@ pub(crate) async fn cluster_quickstart(test: Test) -> anyhow::Result<()> {
     all_answered(&chats)?;
     shares(&log)?;
     bodies(&chats, &log)?;
+    validated_once(&example.fake.requests(0).await?)?;
     scene.finish().await
+}
+
+/// There were two replicas, and one of them asked about each key, once.
+fn validated_once(log: &[Entry]) -> anyhow::Result<()> {
+    let mut by_key: BTreeMap<&str, usize> = BTreeMap::new();
+    for entry in log.iter().filter(|entry| !entry.is_inference()) {
+        *by_key.entry(&entry.key).or_default() += 1;
+    }
+    let once = Quickstart::KEYS_OF_A.into_iter().chain(["vllm", "backup"]);
+    ensure!(by_key == once.map(|key| (key, 1)).collect(), "{by_key:?}");
+    Ok(())
 }
 
 fn all_answered(chats: &[Chat]) -> anyhow::Result<()> {

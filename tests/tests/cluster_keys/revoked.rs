@@ -60,6 +60,9 @@ pub(crate) async fn cluster_key_revoked_and_mended(test: Test) -> anyhow::Result
     for steady in traffic {
         all_answered(&steady.stop().await?)?;
     }
+    // Two replicas, and one of them asked about the key that no answer proves, once.
+    let asked = fake.counts().await?.keys.get(SHY).map(|count| count.probes);
+    ensure!(asked == Some(1), "{asked:?} validation calls for {SHY}");
     let now = scene.proxies("chat").await?;
     ensure!(
         now == before && self::processes(&now)? == processes,
@@ -130,6 +133,11 @@ async fn is_mended(scene: &Scene, fake: &Provider, watcher: &Watcher, old: &KeyS
     status::wait_for_key(watcher, "openai", REVOKED, begun, LIMIT, healthy).await?;
     event(scene, "KeyRecovered", "Normal").await?;
     drop(held);
+    let log = fake.requests(0).await?;
+    let probes = log
+        .iter()
+        .filter(|entry| !entry.is_inference() && entry.key_sha256 == digest);
+    ensure!(probes.count() <= 1, "the new value was asked about twice");
     Ok(())
 }
 

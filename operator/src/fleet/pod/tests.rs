@@ -2,15 +2,19 @@ use std::net::Ipv4Addr;
 
 use keypool_contract::Encoded;
 use keypool_contract::document::Stamp;
+use keypool_contract::exchange::FirstValidation;
 use keypool_contract::limits::SCHEMA_VERSION;
+use keypool_contract::verdict::{Finding, Verdict, VerdictId};
 use tokio::sync::mpsc;
 
 use super::{
-    Acknowledgement, Advisories, Arc, Desired, ExchangeRequest, ExchangeResponse, Knowledge, Leader,
-    ObjectId, PodAddress, PodExchange, Term, Told, watch,
+    Acknowledgement, Arc, Briefing, Desired, ExchangeRequest, ExchangeResponse, Knowledge, Leader, ObjectId,
+    PodAddress, PodExchange, Term, Told, watch,
 };
 use crate::clock::Clock;
 use crate::ledger::DocumentScope;
+use crate::ledger::tests::P;
+use crate::ledger::tests::unproven::used;
 
 fn desired() -> Desired {
     Desired {
@@ -50,7 +54,7 @@ fn exchange() -> PodExchange {
 }
 
 fn next(exchange: &PodExchange, told: &Told) -> ExchangeRequest {
-    exchange.request(&desired(), told, &Advisories::default(), 0)
+    exchange.request(&desired(), told, &Briefing::default())
 }
 
 fn answered(
@@ -66,7 +70,7 @@ fn answered(
         verdicts: Vec::new(),
         sequence: 0,
     };
-    exchange.take_in(&desired(), told, Advisories::default(), request, response);
+    exchange.take_in(&desired(), told, Briefing::default(), request, response);
 }
 
 /// A request whose answer did not come is as if it had never been made: the pod may not have got the document.
@@ -112,4 +116,121 @@ fn a_request_bears_the_term_that_the_lease_holds() {
     let (exchange, told) = (exchange(), Told::default());
     exchange.leader.term.rise_above(7);
     assert_eq!(next(&exchange, &told).term, 1);
+}
+
+/// A pod's side as far as the leader sees it, and what it was told last.
+struct Pod {
+    exchange: PodExchange,
+    told: Told,
+    instance: &'static str,
+    named: Option<Vec<FirstValidation>>,
+}
+
+impl Pod {
+    fn new(instance: &'static str, knowledge: &Arc<Knowledge>) -> Self {
+        let mut exchange = exchange();
+        exchange.pod.uid = format!("uid-{instance}");
+        exchange.knowledge = Arc::clone(knowledge);
+        Self {
+            exchange,
+            told: Told::default(),
+            instance,
+            named: None,
+        }
+    }
+
+    /// One exchange: the pod runs what is desired, and tells these.
+    fn turn(&mut self, desired: &Desired, verdicts: Vec<Finding>) -> ExchangeRequest {
+        let briefing = self.briefing(desired);
+        let request = self.exchange.request(desired, &self.told, &briefing);
+        if let Some(named) = &request.first_validations {
+            self.named = Some(named.clone());
+        }
+        let verdict = |(sequence, finding)| Verdict {
+            id: VerdictId {
+                instance: self.instance.into(),
+                sequence,
+            },
+            provider: P.into(),
+            finding,
+            age_ms: 0,
+        };
+        let response = ExchangeResponse {
+            instance: self.instance.into(),
+            acknowledgement: Acknowledgement {
+                hash: Some(desired.document.hash().clone()),
+                ..Acknowledgement::default()
+            },
+            snapshot: false,
+            sequence: u64::try_from(verdicts.len()).unwrap(),
+            verdicts: (1..).zip(verdicts).map(verdict).collect(),
+        };
+        self.exchange
+            .take_in(desired, &mut self.told, briefing, &request, response);
+        request
+    }
+
+    fn briefing(&self, desired: &Desired) -> Briefing {
+        let runs = self.told.acknowledged.hash.as_ref() == Some(desired.document.hash());
+        self.exchange
+            .knowledge
+            .briefing(&self.told.instance, &desired.scope, runs)
+    }
+
+    /// Whether a held poll would end now.
+    fn has_news(&self, desired: &Desired) -> bool {
+        let told = self.told.briefing.as_ref();
+        told.is_none_or(|told| !self.briefing(desired).known_from(told))
+    }
+}
+
+#[test]
+fn one_of_two_pods_is_named_with_the_first_word_and_the_other_when_it_is_gone() {
+    let (news, _news) = mpsc::unbounded_channel();
+    let knowledge = Arc::new(Knowledge::new(Clock::default(), news));
+    let key = |name: &str| FirstValidation {
+        provider: P.into(),
+        fingerprint: name.into(),
+    };
+    let mut desired = desired();
+    desired.scope = DocumentScope::of(&used(&[("f", None), ("g", None)]));
+    let mut versions = knowledge.versions();
+    let [mut a, mut b] = ["a", "b"].map(|instance| Pod::new(instance, &knowledge));
+    for pod in [&mut a, &mut b] {
+        assert!(pod.turn(&desired, Vec::new()).first_validations.is_none());
+        let told = pod.turn(&desired, Vec::new());
+        assert!(told.advisories.is_some() && told.wait_ms == 0);
+    }
+    assert_eq!(a.named, Some(vec![key("f"), key("g")]));
+    assert_eq!(b.named, Some(Vec::new()), "that it has none is told too");
+    assert!(a.turn(&desired, Vec::new()).wait_ms > 0 && b.turn(&desired, Vec::new()).wait_ms > 0);
+
+    // What is proven is nobody's any more.
+    let proven = Finding::Proven {
+        fingerprint: "f".into(),
+    };
+    a.turn(&desired, vec![proven]);
+    assert!(a.has_news(&desired) && !b.has_news(&desired));
+    a.turn(&desired, Vec::new());
+    assert_eq!(a.named, Some(vec![key("g")]));
+
+    // The pod goes: every held poll looks again, and the other pod's ends.
+    versions.borrow_and_update();
+    knowledge.keep_pods(&["uid-b".to_owned()].into());
+    assert!(versions.has_changed().unwrap());
+    assert!(b.has_news(&desired));
+    b.turn(&desired, Vec::new());
+    assert_eq!(b.named, Some(vec![key("g")]));
+
+    // It comes back, and the one that was named begins anew as another process.
+    let mut a = Pod::new("a", &knowledge);
+    (0..2).for_each(|_| drop(a.turn(&desired, Vec::new())));
+    assert_eq!(a.named, Some(Vec::new()));
+    versions.borrow_and_update();
+    b.instance = "b2";
+    b.turn(&desired, Vec::new());
+    assert!(versions.has_changed().unwrap() && a.has_news(&desired));
+    a.turn(&desired, Vec::new());
+    b.turn(&desired, Vec::new());
+    assert_eq!((a.named, b.named), (Some(vec![key("g")]), Some(Vec::new())));
 }

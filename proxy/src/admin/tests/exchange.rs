@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use keypool_balance::health::KeyState;
 use keypool_contract::Encoded;
-use keypool_contract::exchange::{ClearCooldown, ExchangeResponse};
+use keypool_contract::exchange::{ClearCooldown, ExchangeResponse, FirstValidation};
 use keypool_contract::verdict::{Advisory, CoolingReason, Finding, Scope, VerdictId};
 use tokio::time::Instant;
 
 use super::{Pod, request};
 use crate::config::Origin;
+use crate::pool::Confirmation;
+use crate::probe::Turn;
 use crate::runtime::fixtures::{encode, simple};
 
 fn advice(instance: &str, sequence: u64, fingerprint: &str, remaining_ms: u64) -> Advisory {
@@ -167,6 +169,39 @@ async fn a_document_is_taken_in_and_acknowledged_at_once() {
         .unwrap()
         .unwrap();
     assert_eq!(same.acknowledgement.last_error, None);
+}
+
+#[tokio::test]
+async fn a_pod_asks_about_what_its_leader_names_and_a_word_without_names_changes_nothing() {
+    let pod = Pod::running();
+    pod.pool.await_leader();
+    let key = |fingerprint: &str| Confirmation {
+        provider: "uid-p".into(),
+        fingerprint: fingerprint.into(),
+    };
+    let turns = || ["fp-k1", "fp-k2"].map(|name| pod.pool.naming().turn(&key(name), pod.pool.now()));
+    let name = |names: Option<&[&str]>| {
+        let mut request = request(1, None);
+        request.first_validations = names.map(|names| {
+            let named = |name: &&str| FirstValidation {
+                provider: "uid-p".into(),
+                fingerprint: (*name).into(),
+            };
+            names.iter().map(named).collect()
+        });
+        pod.ask(request)
+    };
+    assert_eq!(turns(), [Turn::Never, Turn::Never]);
+    for (names, want) in [
+        (None, [Turn::Never, Turn::Never]),
+        (Some(&["fp-k1"][..]), [Turn::Now, Turn::Never]),
+        (None, [Turn::Now, Turn::Never]),
+        (Some(&["fp-k2"]), [Turn::Never, Turn::Now]),
+        (Some(&[]), [Turn::Never, Turn::Never]),
+    ] {
+        name(names).await.unwrap();
+        assert_eq!(turns(), want, "{names:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
