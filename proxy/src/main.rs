@@ -12,17 +12,16 @@ use tokio::signal::unix::{SignalKind, signal};
 
 mod args;
 mod harden;
+mod memory;
 
 use args::Args;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Exit code for a command line that cannot be understood (`EX_USAGE`).
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
     harden::process();
+    memory::process();
     // Before anything makes a TLS setting of its own: there is one provider.
     if rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
