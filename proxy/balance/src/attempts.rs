@@ -1,6 +1,8 @@
 //! The record of one client request: what was tried, and what of its allowances is used up.
 
+use crate::balancer::Ticket;
 use crate::ids::{KeyId, LaneId, ProviderId};
+use crate::observation::Observation;
 use crate::time::Time;
 
 /// Carried through a request's attempts; made when it arrives.
@@ -13,8 +15,8 @@ pub struct Attempts {
     pub(crate) provider_faults: u32,
     /// Refusals since, and with, the first one that the request itself may have caused.
     pub(crate) doubtful: u32,
-    /// True once an ambiguous verdict of this request cooled a key: no second one may.
-    pub(crate) cooled: bool,
+    /// The first refusal that the request itself may have caused; no second one may cool a key.
+    pub(crate) doubt: Option<Doubt>,
     /// Where it was larger than a key's limit.
     pub(crate) too_big: Vec<LaneId>,
     /// Who shares such a limit.
@@ -34,6 +36,15 @@ pub(crate) struct Tried {
     pub(crate) again: bool,
 }
 
+/// A refusal that the request itself may have caused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Doubt {
+    pub(crate) ticket: Ticket,
+    pub(crate) observation: Observation,
+    /// Whether it cooled the key.
+    pub(crate) believed: bool,
+}
+
 impl Attempts {
     /// A request that arrived at this moment.
     pub fn new(arrived: Time) -> Self {
@@ -43,7 +54,7 @@ impl Attempts {
             failed: Vec::new(),
             provider_faults: 0,
             doubtful: 0,
-            cooled: false,
+            doubt: None,
             too_big: Vec::new(),
             same_limit: Vec::new(),
             repeated: false,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::breaker::Breaker;
 use crate::gate::Gate;
 use crate::ids::LaneId;
+use crate::time::Time;
 
 /// One upstream model of a provider.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Lane {
     /// Counts how often `candidates`' gates were looked at again.
     pub(crate) version: u64,
     pub(crate) stale: bool,
+    /// When it served last.
+    pub(crate) served: Option<Time>,
 }
 
 /// One credential that may serve a lane.
@@ -46,6 +49,7 @@ impl Lane {
             tiers: Vec::new(),
             version: 0,
             stale: true,
+            served: None,
         }
     }
 

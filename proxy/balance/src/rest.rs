@@ -11,11 +11,11 @@ use crate::gate::{Gate, Lease};
 use crate::ids::Tick;
 use crate::random::Random;
 use crate::time::Time;
-use crate::verdict::VerdictId;
 
 mod early;
 mod news;
 mod phase;
+mod refute;
 mod standing;
 
 use phase::Event;
@@ -98,7 +98,9 @@ impl Rest {
         };
         match &mut self.own {
             Some(own) => {
+                own.doubtful &= refusal.doubtful;
                 if !matches!(self.phase, Phase::Resting { .. }) {
+                    own.doubtful = refusal.doubtful;
                     // Another episode. A confirmed dead key stays one until something proves it alive.
                     own.since = if own.kind == Kind::Invalid { own.since } else { now };
                     own.kind = if own.kind == Kind::Invalid {
@@ -123,6 +125,7 @@ impl Rest {
                     refused_at: now,
                     known: refusal.known,
                     hinted,
+                    doubtful: refusal.doubtful,
                     ids: Vec::new(),
                     told: None,
                 });
@@ -149,6 +152,7 @@ impl Rest {
             refused_at: now,
             known,
             hinted: until,
+            doubtful: false,
             ids,
             told,
         });
@@ -169,35 +173,6 @@ impl Rest {
             advised.until = advised.until.max(until);
         }
         self.judge(now);
-    }
-
-    /// A success of an attempt: refutes what was known when it was sent. Gives the names of what it refuted.
-    pub(crate) fn succeed(&mut self, sent: Tick, known: Tick, now: Time) -> Vec<VerdictId> {
-        let refuted = self.refute(sent);
-        if self.own.is_none() && self.advised.is_empty() {
-            self.on(Event::Success { sent, known }, now);
-        } else {
-            self.judge(now);
-        }
-        refuted
-    }
-
-    /// A validation call succeeded: refutes like a success, but the next request is a trial, for the call proves less than a request.
-    pub(crate) fn absolve(&mut self, sent: Tick, now: Time) -> Vec<VerdictId> {
-        let refuted = self.refute(sent);
-        if self.own.is_none() && self.advised.is_empty() {
-            self.on(Event::Lifted, now);
-        } else {
-            self.judge(now);
-        }
-        refuted
-    }
-
-    /// A person's reset of what this process and others know. Gives the names of what stood.
-    pub(crate) fn reset(&mut self, now: Time) -> Vec<VerdictId> {
-        let refuted = self.refute(Tick(u64::MAX));
-        self.on(Event::Reset, now);
-        refuted
     }
 
     /// Replaces what others advise.
@@ -239,6 +214,7 @@ impl Rest {
                 a.kind = a.kind.max(b.kind);
                 a.refused_at = a.refused_at.max(b.refused_at);
                 a.known = a.known.max(b.known);
+                a.doubtful &= b.doubtful;
                 a.ids.extend(b.ids);
                 Some(a)
             }
@@ -264,21 +240,6 @@ impl Rest {
             .map(|own| own.known)
             .chain(self.advised.iter().map(|advised| advised.known))
             .max()
-    }
-
-    fn refute(&mut self, sent: Tick) -> Vec<VerdictId> {
-        let mut refuted = Vec::new();
-        if let Some(own) = self.own.take_if(|own| own.known < sent) {
-            refuted.extend(own.ids.into_iter().map(VerdictId::Own));
-        }
-        self.advised.retain(|advised| {
-            let stays = advised.known >= sent;
-            if !stays {
-                refuted.push(VerdictId::Foreign(advised.id.clone()));
-            }
-            stays
-        });
-        refuted
     }
 
     /// The latest deadline that stands decides.

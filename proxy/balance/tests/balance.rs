@@ -12,6 +12,8 @@ mod auth;
 mod breaker;
 #[path = "balance/cooldown.rs"]
 mod cooldown;
+#[path = "balance/doubt.rs"]
+mod doubt;
 #[path = "balance/health.rs"]
 mod health;
 #[path = "balance/history.rs"]

@@ -2,11 +2,11 @@
 //!
 //! Limits and credit rest the quota group, a refused key itself, a refused model the key's use of that model. Faults of endpoint and provider
 //! go to breakers and never to a key, or one outage would burn the pool key by key. A verdict that the request itself may have caused cools at
-//! most one key per request.
+//! most one key per request, and not always (`doubt`).
 
 use super::units::recheck_interval;
 use super::{Balancer, Place, Ticket};
-use crate::attempts::Attempts;
+use crate::attempts::{Attempts, Doubt};
 use crate::cooldown::Jitter;
 use crate::ids::Tick;
 use crate::observation::{Observation, Proof, Reach};
@@ -26,35 +26,61 @@ impl Balancer {
     ) {
         if observation == Observation::Success {
             self.succeed(ticket.sent, place, now);
+            if let Some(doubt) = attempts.doubt.take() {
+                self.clear_up(doubt, place, now);
+            }
         }
         self.judge_provider(ticket.sent, place, observation, now);
         if ticket.trial {
             // After the success and the breakers have used it: what is left told nothing.
             self.take_back_all(ticket.sent, place, now);
         }
-        let Some((at, kind, hint, proof)) = blame(place, observation) else {
+        let Some((at, .., proof)) = blame(place, observation) else {
             return;
         };
-        if proof == Proof::Ambiguous && std::mem::replace(&mut attempts.cooled, true) {
-            return;
+        if proof == Proof::Ambiguous {
+            if attempts.doubt.is_some() {
+                return;
+            }
+            let believed = self.is_believed(place, at, now);
+            attempts.doubt = Some(Doubt {
+                ticket: *ticket,
+                observation,
+                believed,
+            });
+            if !believed {
+                return;
+            }
         }
-        let sent = ticket.sent;
+        self.cool(ticket.sent, place, observation, proof == Proof::Ambiguous, now);
+    }
+
+    /// A refusal has its consequence.
+    pub(super) fn cool(
+        &mut self,
+        sent: Tick,
+        place: Place,
+        observation: Observation,
+        doubtful: bool,
+        now: Time,
+    ) {
+        let Some((at, kind, hint, _)) = blame(place, observation) else {
+            return;
+        };
+        let refused = Refused {
+            sent,
+            kind,
+            hint,
+            doubtful,
+        };
         match observation {
-            Observation::Auth { dead_code, .. } => self.bench(sent, place, dead_code, now),
-            _ => self.refuse(sent, place, at, kind, hint, now),
+            Observation::Auth { dead_code, .. } => self.bench(refused, place, dead_code, now),
+            _ => self.refuse(refused, place, at, now),
         }
     }
 
     /// Lays something to rest and tells it.
-    fn refuse(
-        &mut self,
-        sent: Tick,
-        place: Place,
-        at: RestAt,
-        kind: Kind,
-        hint: Option<std::time::Duration>,
-        now: Time,
-    ) {
+    fn refuse(&mut self, refused: Refused, place: Place, at: RestAt, now: Time) {
         let known = self.next_tick();
         let Some(held) = self.providers.get(place.provider) else {
             return;
@@ -63,12 +89,19 @@ impl Balancer {
             return;
         };
         let limits = held.config.cooldown;
+        let Refused {
+            sent,
+            kind,
+            hint,
+            doubtful,
+        } = refused;
         self.change_rest(place.provider, at, |rest, random| {
             rest.refuse(
                 &Refusal {
                     kind,
                     hint,
                     by: &by,
+                    doubtful,
                     sent,
                     known,
                 },
@@ -81,7 +114,7 @@ impl Balancer {
     }
 
     /// A refusal of the key: benched, with one validation call to confirm; where there is none, a second request's refusal is enough.
-    fn bench(&mut self, sent: Tick, place: Place, dead_code: bool, now: Time) {
+    fn bench(&mut self, refused: Refused, place: Place, dead_code: bool, now: Time) {
         let at = RestAt::Key(place.key);
         let Some(held) = self.providers.get_mut(place.provider) else {
             return;
@@ -96,12 +129,12 @@ impl Balancer {
             return;
         }
         // An answer to something sent before the key was benched asks for no further call.
-        let straggler = key.whole.is_ahead_of(sent);
+        let straggler = key.whole.is_ahead_of(refused.sent);
         if confirmed {
             self.condemn(place.provider, place.key, now);
             return;
         }
-        self.refuse(sent, place, at, Kind::Refused, None, now);
+        self.refuse(refused, place, at, now);
         if !straggler {
             self.ask(place.provider, place.key, now);
         }
@@ -126,6 +159,10 @@ impl Balancer {
     fn succeed(&mut self, sent: Tick, place: Place, now: Time) {
         let known = self.next_tick();
         self.prove(place.provider, place.key, sent, now);
+        let lanes = self.providers.get_mut(place.provider).map(|held| &mut held.lanes);
+        if let Some(lane) = lanes.and_then(|lanes| lanes.get_mut(place.lane)) {
+            lane.served = Some(now);
+        }
         let mut refuted = Vec::new();
         for at in rests_on_the_way(place.key, place.quota, place.lane) {
             let held = self.providers.get(place.provider).and_then(|held| held.rest(at));
@@ -210,8 +247,17 @@ impl Balancer {
     }
 }
 
+/// What there is to say of a refusal.
+struct Refused {
+    /// When its attempt was sent.
+    sent: Tick,
+    kind: Kind,
+    hint: Option<std::time::Duration>,
+    doubtful: bool,
+}
+
 /// What a refusal lays to rest.
-fn blame(
+pub(super) fn blame(
     place: Place,
     observation: Observation,
 ) -> Option<(RestAt, Kind, Option<std::time::Duration>, Proof)> {

@@ -28,6 +28,8 @@ pub(crate) struct Own {
     pub(super) known: Tick,
     /// Up to here a vendor's word stands behind it.
     pub(super) hinted: Time,
+    /// The request that showed it may have caused it, and nobody else has served that request.
+    pub(crate) doubtful: bool,
     /// Names under which it was told, the last one being current.
     pub(crate) ids: Vec<u64>,
     pub(super) told: Option<Told>,
@@ -65,6 +67,8 @@ pub(crate) struct Refusal<'a> {
     pub(crate) kind: Kind,
     pub(crate) hint: Option<Duration>,
     pub(crate) by: &'a Arc<str>,
+    /// Whether the request may have caused it.
+    pub(crate) doubtful: bool,
     /// When its attempt was sent.
     pub(crate) sent: Tick,
     /// Now, in ticks.

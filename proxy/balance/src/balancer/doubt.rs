@@ -1,0 +1,58 @@
+//! Refusals that the request itself may have caused: a bare 429, a 404 about a model. Some of them are true, and some requests earn them on
+//! every key; one client that repeats such a request must not take the pool from all others, key by key.
+//!
+//! Whether the request was to blame shows at its end: one that another key of the same provider and model serves was not. (Another vendor
+//! tells nothing: it may have larger limits.) So a doubt is believed at once while no other key of the provider rests on one; else it
+//! waits for its request to be served, and is forgotten where it is not. Where nobody was served for a while, nothing speaks for the
+//! keys, and every doubt is believed.
+
+use std::time::Duration;
+
+use super::learn::blame;
+use super::{Balancer, Place};
+use crate::attempts::Doubt;
+use crate::provider::{RestAt, rests_on_the_way};
+use crate::rest::Phase;
+use crate::time::Time;
+
+/// A lane that served so lately has keys that work. Short: until then a limit that is true costs each request some attempts.
+const SERVED_LATELY: Duration = Duration::from_secs(3);
+
+impl Balancer {
+    /// Whether a doubt lays this to rest at once.
+    pub(super) fn is_believed(&self, place: Place, at: RestAt, now: Time) -> bool {
+        let Some(held) = self.providers.get(place.provider) else {
+            return false;
+        };
+        let served = held.lanes.get(place.lane).and_then(|lane| lane.served);
+        let rests_on_doubt = |other: RestAt| {
+            held.rest(other).is_some_and(|rest| {
+                let doubtful = rest.own.as_ref().is_some_and(|own| own.doubtful);
+                doubtful && matches!(rest.phase(), Phase::Resting { .. })
+            })
+        };
+        served.is_none_or(|served| now.since(served) >= SERVED_LATELY)
+            || !held.rests().any(|other| other != at && rests_on_doubt(other))
+    }
+
+    /// The request of a doubt was served: where that was by another key of the same lane, the refusal was true.
+    pub(super) fn clear_up(&mut self, doubt: Doubt, served: Place, now: Time) {
+        let Some(place) = self.locate(&doubt.ticket) else {
+            return;
+        };
+        let Some((at, ..)) = blame(place, doubt.observation) else {
+            return;
+        };
+        let same_lane = (place.provider, place.lane) == (served.provider, served.lane);
+        if !same_lane || rests_on_the_way(served.key, served.quota, served.lane).contains(&at) {
+            return;
+        }
+        if !doubt.believed {
+            self.cool(doubt.ticket.sent, place, doubt.observation, false, now);
+        } else if let Some(held) = self.providers.get_mut(place.provider)
+            && let Some(own) = held.rest_mut(at).and_then(|rest| rest.own.as_mut())
+        {
+            own.doubtful = false;
+        }
+    }
+}
