@@ -20,10 +20,11 @@ async fn a_cut_stream_ends_with_an_error_event_and_an_aborted_transport() {
     let reply = rig.chat(STREAM).await;
     assert_eq!(reply.status, 200);
     assert!(!reply.whole, "a cut never looks like an end");
-    let (passed, words) = reply.body.split_at(ROLE.len() + HELLO.len() + half.len());
-    assert_eq!(passed, format!("{ROLE}{HELLO}{half}"));
+    // Half an event and an error event would read as one.
+    let (passed, words) = reply.body.split_at(ROLE.len() + HELLO.len());
+    assert_eq!(passed, format!("{ROLE}{HELLO}"));
     assert!(
-        words.starts_with("\n\ndata: {\"error\":{") && words.ends_with("\n\n"),
+        words.starts_with("data: {\"error\":{") && words.ends_with("\n\n"),
         "{words:?}"
     );
     assert!(words.contains("upstream_cut"), "{words:?}");
