@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 use super::exchange::Exchange;
 use super::identity::Identity;
-use super::listen;
+use super::listen::{self, Standing};
 
 /// The document, and the advisories that stand beside it.
 const MAX_BODY: usize = MAX_DOCUMENT_BYTES + 1024 * 1024;
@@ -40,17 +40,18 @@ pub(crate) async fn serve(
     identity: Arc<ArcSwapOption<Identity>>,
     stop: CancellationToken,
 ) {
-    listen::accept(listener, stop, |stream, permit| {
-        let (exchange, identity) = (exchange.clone(), identity.clone());
-        async move {
-            connection(stream, exchange, identity).await;
-            drop(permit);
-        }
+    listen::accept(listener, stop, |stream, standing| {
+        connection(stream, exchange.clone(), identity.clone(), standing)
     })
     .await;
 }
 
-async fn connection(stream: TcpStream, exchange: Arc<Exchange>, identity: Arc<ArcSwapOption<Identity>>) {
+async fn connection(
+    stream: TcpStream,
+    exchange: Arc<Exchange>,
+    identity: Arc<ArcSwapOption<Identity>>,
+    standing: Standing,
+) {
     let Some(tls) = identity.load().as_ref().map(|identity| identity.tls.clone()) else {
         return;
     };
@@ -59,8 +60,8 @@ async fn connection(stream: TcpStream, exchange: Arc<Exchange>, identity: Arc<Ar
         return;
     };
     let service = service_fn(move |request| {
-        let (exchange, identity) = (exchange.clone(), identity.clone());
-        async move { Ok::<_, Infallible>(answer(request, &exchange, &identity).await) }
+        let (exchange, identity, standing) = (exchange.clone(), identity.clone(), standing.clone());
+        async move { Ok::<_, Infallible>(answer(request, &exchange, &identity, &standing).await) }
     });
     // A connection that breaks concerns only its peer. When it ends, a held poll is dropped with it.
     let _ = listen::http()
@@ -72,10 +73,12 @@ async fn answer(
     request: Request<Incoming>,
     exchange: &Exchange,
     identity: &ArcSwapOption<Identity>,
+    standing: &Standing,
 ) -> Response<Full<Bytes>> {
     if !authorised(request.headers(), identity) {
         return empty(StatusCode::UNAUTHORIZED);
     }
+    standing.trust();
     if request.uri().path() != EXCHANGE_PATH || request.method() != Method::POST {
         return empty(StatusCode::NOT_FOUND);
     }

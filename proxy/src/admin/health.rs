@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -18,6 +19,8 @@ use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::telemetry::Metrics;
 
+/// How long a connection may take, its answer included.
+const LIFETIME: Duration = Duration::from_secs(10);
 const METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -32,18 +35,19 @@ pub struct Health {
 
 /// Answers on the health listener until `stop`.
 pub(crate) async fn serve(listener: TcpListener, health: Arc<Health>, stop: CancellationToken) {
-    listen::accept(listener, stop, |stream, permit| {
+    listen::accept(listener, stop, |stream, _| {
         let health = health.clone();
         async move {
             let service = service_fn(move |request| {
                 let response = health.answer(&request);
                 async move { Ok::<_, Infallible>(response) }
             });
-            // A connection that breaks concerns only its peer.
-            let _ = listen::http()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-            drop(permit);
+            let mut http = listen::http();
+            // One question, one answer: a peer that asks ahead and reads nothing makes no work.
+            http.keep_alive(false);
+            // A connection that breaks, or takes too long, concerns only its peer.
+            let _ =
+                tokio::time::timeout(LIFETIME, http.serve_connection(TokioIo::new(stream), service)).await;
         }
     })
     .await;

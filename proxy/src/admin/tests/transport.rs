@@ -8,9 +8,9 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
-use keypool_contract::exchange::{ExchangeResponse, StaleTerm};
+use keypool_contract::exchange::{ExchangeRequest, ExchangeResponse, StaleTerm};
 use keypool_contract::limits::{
-    CERTIFICATE_FILE, EXCHANGE_PATH, EXCHANGE_SERVER_NAME, PRIVATE_KEY_FILE, TOKEN_FILE,
+    CERTIFICATE_FILE, EXCHANGE_PATH, EXCHANGE_SERVER_NAME, MAX_POLL_MS, PRIVATE_KEY_FILE, TOKEN_FILE,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{Pod, loopback, request};
-use crate::admin::{Identity, IdentityError, serve_exchange};
+use crate::admin::{Identity, IdentityError, listen, serve_exchange};
 
 const TOKEN: &str = "0123456789abcdef-token";
 
@@ -183,6 +183,43 @@ async fn the_transport_lets_in_the_leader_and_nobody_else() {
             .await
             .is_none()
     );
+    stop.cancel();
+    serving.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_held_poll_outlives_any_number_of_strangers() {
+    let pod = Pod::running();
+    let (identity, root) = identity(TOKEN);
+    let held = Arc::new(ArcSwapOption::from(Some(identity)));
+    let (listener, at) = loopback();
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(serve_exchange(listener, pod.exchange.clone(), held, stop.clone()));
+    let bearer = format!("Bearer {TOKEN}");
+    let post = |request: ExchangeRequest| {
+        let (root, bearer) = (root.clone(), bearer.clone());
+        let body = request.to_body().unwrap().to_vec();
+        async move { call(at, &root, Method::POST, EXCHANGE_PATH, Some(&bearer), body).await }
+    };
+    let (_, first) = post(request(1, None)).await.unwrap();
+    let first: ExchangeResponse = serde_json::from_slice(&first).unwrap();
+    let mut poll = request(1, Some(&first));
+    poll.wait_ms = MAX_POLL_MS;
+    // An advisory that it brings shows that it has arrived.
+    poll.advisories = Some(Vec::new());
+    let poll = tokio::spawn(post(poll));
+    pod.pool.briefed().cancelled().await;
+    let mut strangers = Vec::new();
+    for _ in 0..2 * listen::CONNECTIONS {
+        strangers.push(TcpStream::connect(at).await.unwrap());
+    }
+    // Let in after the strangers: all of them have been dealt with.
+    let (_, last) = post(request(1, None)).await.unwrap();
+    assert!(serde_json::from_slice::<ExchangeResponse>(&last).is_ok());
+    pod.limit(45);
+    let (status, _) = poll.await.unwrap().expect("an answer to the held poll");
+    assert_eq!(status, StatusCode::OK);
+    drop(strangers);
     stop.cancel();
     serving.await.unwrap();
 }
