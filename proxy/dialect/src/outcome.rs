@@ -7,6 +7,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use keypool_contract::ProviderType;
 
@@ -189,4 +190,23 @@ pub fn classify(
 /// body. Cheap for an answer that is none.
 pub fn answered(provider: ProviderType, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Outcome {
     provider::answered(provider, headers, body, now)
+}
+
+/// Whether the body of a 2xx answer is a web page, by its beginning: one that a portal or a login in front of the provider shows. A
+/// page begins with `<`; other words are one where they are called HTML, and JSON is none whatever it is called. `None` while
+/// nothing but blanks has come.
+pub fn is_page(headers: &HeaderMap, beginning: &[u8]) -> Option<bool> {
+    let beginning = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning);
+    match beginning.trim_ascii_start().first()? {
+        b'<' => Some(true),
+        b'{' | b'[' => Some(false),
+        _ => Some(is_called_page(headers)),
+    }
+}
+
+/// Whether an answer's head says that its body is a web page.
+pub fn is_called_page(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
+    let kind = kind.and_then(|kind| kind.get(..b"text/html".len()));
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/html"))
 }

@@ -2,7 +2,8 @@
 //!
 //! Some servers commit 200 and then report an error as the first event, or as the whole body. So a stream's first events are held until
 //! content begins, and an answer that is not a stream until it is whole. Holding is bounded: a stream by a second, 16 events or
-//! 64 KiB from its first byte on, another answer by 64 KiB, because no error is as long.
+//! 64 KiB from its first byte on, another answer by 64 KiB, because no error is as long. A web page is no answer at any length: it
+//! comes from a portal or a login in front of the provider.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -51,7 +52,7 @@ pub(super) async fn open(
         .headers
         .get(CONTENT_ENCODING)
         .is_some_and(|coding| coding != "identity");
-    if compressed {
+    if compressed && !outcome::is_called_page(&head.headers) {
         return Ok(Opening {
             head,
             held: Vec::new(),
@@ -129,8 +130,11 @@ async fn open_json(
     let mut held: Vec<Bytes> = Vec::new();
     let mut bytes = 0;
     let long = http_body::Body::size_hint(&body).lower() > HOLD_BYTES as u64;
+    // None until something else than blanks has come.
+    let mut page = None;
     let whole = loop {
-        if long || bytes >= HOLD_BYTES {
+        let judged = page.is_some_and(|page| page || long);
+        if judged || bytes >= HOLD_BYTES {
             break false;
         }
         let frame = match tokio::time::timeout_at(deadline.into(), body.frame()).await {
@@ -142,9 +146,10 @@ async fn open_json(
         let Ok(data) = frame.into_data() else { continue };
         bytes += data.len();
         tap.feed(&data);
+        page = page.or_else(|| outcome::is_page(&head.headers, &data));
         held.push(data);
     };
-    if whole && bytes <= ERROR_BYTES {
+    if page == Some(true) || (whole && bytes <= ERROR_BYTES) {
         let joined;
         let body = match &*held {
             [one] => one,

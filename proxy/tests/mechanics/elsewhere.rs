@@ -199,6 +199,44 @@ async fn an_error_that_comes_with_200_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_web_page_is_no_answer_at_any_length() {
+    let page = |length| format!("\r\n<!doctype html><p>Log in</p>{}", " ".repeat(length));
+    for (kind, length) in [
+        ("text/html", 10),
+        ("text/html; charset=utf-8", 5_000),
+        ("application/json", 30_000),
+        ("application/json", 300_000),
+    ] {
+        let text = page(length);
+        let portal = Upstream::start(move |_, _| {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+                text.len()
+            );
+            vec![say(head), say(&text)]
+        })
+        .await;
+        let good = Upstream::start(|_, _| ok()).await;
+        let alone = Rig::start(&[("a", url(&portal), &["sk-1"])]).await;
+        for body in [BODY, STREAM] {
+            let reply = alone.chat(body).await;
+            assert_eq!(
+                (reply.status, &*reply.code()),
+                (503, "provider_down"),
+                "{}",
+                reply.body
+            );
+        }
+        let rig = Rig::start(&[("a", url(&portal), &["sk-1"]), ("b", url(&good), &["sk-2"])]).await;
+        assert_eq!(
+            rig.chat(BODY).await.header("x-keypool-member"),
+            Some("b"),
+            "{kind} {length}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_error_in_a_stream_that_cannot_go_elsewhere_reaches_the_client_as_it_is() {
     let error =
         "data: {\"error\":{\"message\":\"boom\",\"type\":\"server_error\",\"code\":\"server_error\"}}\n\n";

@@ -1,8 +1,9 @@
 //! The shapes in which errors come.
 
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
+
+use crate::outcome;
 
 /// An error's body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +46,7 @@ impl ErrorBody {
         if body.is_empty() {
             return Self::Empty;
         }
-        let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
-        if body.starts_with(b"<") || kind.to_ascii_lowercase().starts_with(b"text/html") {
+        if outcome::is_page(headers, body) == Some(true) {
             return Self::Html;
         }
         match serde_json::from_slice(body) {

@@ -10,7 +10,7 @@ use crate::outcome::Class::{
     AuthDead, AuthUnclear, Client, Credit, Env, Invalid, Model, Overload, Rate, RateLong, Server, Success,
     TooBigForKey,
 };
-use crate::outcome::{BODY_LIMIT, Class, Outcome, Retry, Scope, answered, classify};
+use crate::outcome::{BODY_LIMIT, Class, Outcome, Retry, Scope, answered, classify, is_page};
 use crate::probe::{ProbeVerdict, interpret};
 
 fn headers(html: bool, more: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -255,6 +255,26 @@ fn errors_inside_a_200() {
     }
     let long = format!(r#"{{"error":{{"message":"{}"}}}}"#, "x".repeat(BODY_LIMIT));
     assert_eq!(of(&long).class, Success);
+}
+
+#[test]
+fn a_page_is_known_by_its_beginning_and_by_its_type() {
+    let (html, json) = (headers(true, &[]), headers(false, &[]));
+    let none = HeaderMap::new();
+    for (headers, beginning, want) in [
+        (&html, "", None),
+        (&none, " \r\n", None),
+        (&json, "<!doctype html>", Some(true)),
+        (&none, "\u{feff}\r\n <html>", Some(true)),
+        (&html, "Please log in", Some(true)),
+        (&html, " {\"id\":1}", Some(false)),
+        (&none, "[1]", Some(false)),
+        (&none, "data: {}", Some(false)),
+        (&none, ": keep-alive", Some(false)),
+        (&json, "x", Some(false)),
+    ] {
+        assert_eq!(is_page(headers, beginning.as_bytes()), want, "{beginning:?}");
+    }
 }
 
 proptest! {
