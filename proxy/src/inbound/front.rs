@@ -30,6 +30,7 @@ pub(super) fn check(request: &Parts, flaw: Option<Flaw>) -> Result<(), Refusal> 
         Some(Flaw::TwoLengths) => {
             return broken("Content-Length and Transfer-Encoding must not stand together.");
         }
+        Some(Flaw::Length) => return broken("Content-Length must be a plain number."),
     }
     if request.version != Version::HTTP_11 {
         return broken("HTTP/1.1 is required.");
@@ -253,7 +254,7 @@ mod tests {
             .header(TRANSFER_ENCODING, "identity")
             .header(TRANSFER_ENCODING, "chunked");
         assert_eq!(code(twice, None), Some(Code::InvalidRequest));
-        for flaw in [Flaw::BareLineFeed, Flaw::Fragment, Flaw::TwoLengths] {
+        for flaw in [Flaw::BareLineFeed, Flaw::Fragment, Flaw::TwoLengths, Flaw::Length] {
             assert_eq!(
                 code(get("/v1"), Some(flaw)),
                 Some(Code::InvalidRequest),

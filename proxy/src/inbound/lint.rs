@@ -7,7 +7,7 @@
 
 use memchr::memchr;
 
-/// Enough of a line to know `transfer-encoding:` and any `content-length:` with its number.
+/// Enough of a line to know `transfer-encoding:` and any `content-length:` with its number; padded beyond it, it is refused.
 const PREFIX: usize = 40;
 
 /// What a head must not have.
@@ -20,11 +20,13 @@ pub(super) enum Flaw {
     Fragment,
     /// Both ways to say where the body ends.
     TwoLengths,
+    /// A length that is not plainly a number, so that what follows the head is in doubt.
+    Length,
 }
 
 impl Flaw {
     pub(super) fn from_number(number: u8) -> Option<Self> {
-        [Self::BareLineFeed, Self::Fragment, Self::TwoLengths]
+        [Self::BareLineFeed, Self::Fragment, Self::TwoLengths, Self::Length]
             .into_iter()
             .find(|flaw| *flaw as u8 == number)
     }
@@ -117,11 +119,15 @@ impl Lint {
         let line = self.prefix.get(..self.kept).unwrap_or_default().trim_ascii_end();
         if !line.is_empty() {
             if let Some(value) = value_of(line, b"content-length:") {
-                // A number that is cut off or none at all: where the body ends is then hyper's to judge, and nobody's after it.
+                // Of a line that fills the room, more may have been cut off.
+                let whole = self.kept < PREFIX;
                 let number = std::str::from_utf8(value.trim_ascii())
                     .ok()
-                    .and_then(|n| n.parse().ok());
-                self.length = Some(number.unwrap_or(u64::MAX));
+                    .and_then(|number| number.parse().ok());
+                self.length = number.filter(|_| whole);
+                if self.length.is_none() {
+                    self.flaw.get_or_insert(Flaw::Length);
+                }
             }
             self.chunked |= value_of(line, b"transfer-encoding:").is_some();
             self.in_request_line = false;
@@ -174,6 +180,10 @@ mod tests {
         whole
     }
 
+    fn padded(number: &str, spaces: usize) -> String {
+        format!("GET / HTTP/1.1\r\ncontent-length:{:spaces$}{number}\r\n\r\n", "")
+    }
+
     #[test]
     fn what_hyper_hides_is_seen() {
         let good = "POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n#\n\n#";
@@ -205,9 +215,22 @@ mod tests {
                 None,
             ),
             (
-                "GET / HTTP/1.1\r\ncontent-length: 99999999999999999999999999\r\n\r\n#\n".into(),
+                "GET / HTTP/1.1\r\ncontent-length: 18446744073709551615\r\n\r\n#\n".into(),
                 None,
             ),
+            (
+                "GET / HTTP/1.1\r\ncontent-length: 99999999999999999999999999\r\n\r\n#\n".into(),
+                Some(Flaw::Length),
+            ),
+            (
+                "GET / HTTP/1.1\r\ncontent-length: 4, 4\r\n\r\n".into(),
+                Some(Flaw::Length),
+            ),
+            (padded("0", 8), None),
+            (padded("0", 25), Some(Flaw::Length)),
+            // Cut off between its digits.
+            (padded("10", 24), Some(Flaw::Length)),
+            ("GET / HTTP/1.1\r\nx-content-length: y\r\n\r\n".into(), None),
         ] {
             assert_eq!(lint(&bytes), want, "{bytes:?}");
         }
