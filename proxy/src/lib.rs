@@ -9,6 +9,7 @@
 pub mod admin;
 pub mod config;
 pub mod forward;
+mod gather;
 pub mod inbound;
 mod options;
 pub mod pool;

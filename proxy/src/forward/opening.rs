@@ -17,6 +17,7 @@ use keypool_dialect::usage::UsageTap;
 
 use super::failure::{Failure, InStream, Refused};
 use super::follow::Follow;
+use crate::gather::Gathered;
 use crate::pool::Target;
 use crate::upstream::{Answer, UpstreamError};
 
@@ -82,13 +83,13 @@ async fn open_events(
     mut body: Answer,
     deadline: Instant,
 ) -> Result<Opening, Failure> {
-    let mut held = Vec::new();
+    let mut held = Gathered::default();
     let mut bytes = 0;
     let mut hold_until: Option<Instant> = None;
     let ended = loop {
         let until = hold_until.map_or(deadline, |until| until.min(deadline));
         let frame = match tokio::time::timeout_at(until.into(), body.frame()).await {
-            Err(_) if held.is_empty() => return Err(Failure::Unanswered(UpstreamError::HeadTimeout)),
+            Err(_) if bytes == 0 => return Err(Failure::Unanswered(UpstreamError::HeadTimeout)),
             Err(_) => break false,
             Ok(Some(Ok(frame))) => frame,
             Ok(None | Some(Err(_))) if machine.finish() == End::Complete => break true,
@@ -109,7 +110,7 @@ async fn open_events(
     let failed = machine.error().filter(|_| !machine.has_content()).cloned();
     let opening = Opening {
         head,
-        held,
+        held: held.finish(),
         rest: (!ended).then_some(body),
         follow: Follow::Events(machine),
         deadline: None,
@@ -127,7 +128,7 @@ async fn open_json(
     deadline: Instant,
 ) -> Result<Opening, Failure> {
     let mut tap = UsageTap::default();
-    let mut held: Vec<Bytes> = Vec::new();
+    let mut held = Gathered::default();
     let mut bytes = 0;
     let long = http_body::Body::size_hint(&body).lower() > HOLD_BYTES as u64;
     // None until something else than blanks has come.
@@ -149,6 +150,7 @@ async fn open_json(
         page = page.or_else(|| outcome::is_page(&head.headers, &data));
         held.push(data);
     };
+    let held = held.finish();
     if page == Some(true) || (whole && bytes <= ERROR_BYTES) {
         let joined;
         let body = match &*held {

@@ -19,9 +19,8 @@ use super::client_io::ClientIo;
 use super::front;
 use super::pulse::{Phase, Pulse};
 use crate::forward::Service;
+use crate::gather::READ_BUFFER;
 
-/// Bounds what is read of a body at once, and what is written ahead of a slow client. The head has its own, lower limit.
-const BUFFER: usize = 64 * 1024;
 /// From the cut of a drain to the end of the connection: enough to write an error event.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -47,7 +46,8 @@ pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, drain: Arc<D
     let mut connection = pin!(
         http1::Builder::new()
             .header_read_timeout(None)
-            .max_buf_size(BUFFER)
+            // Bounds what is written ahead of a slow client too. The head has its own, lower limit.
+            .max_buf_size(READ_BUFFER)
             .max_header_size(front::PARSER_HEAD_LIMIT)
             .serve_connection(io, service_fn(answer))
     );

@@ -1,20 +1,21 @@
-//! Reads a request's body as it comes: frames are kept, looked at once, and never joined.
+//! Reads a request's body as it comes: frames are looked at once and kept ([`Gathered`]).
 //!
-//! A client that sends crumbs must not cost more than one that sends the same in one piece, so crumbs are gathered. All
-//! bodies of the process together are bounded, because each is kept until its request has been answered.
+//! A client that sends crumbs must not cost more than one that sends the same in one piece. All bodies of the process together
+//! are bounded, because each is kept until its request has been answered.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::Body;
 use http_body_util::BodyExt;
 use keypool_dialect::answer::Code;
 use keypool_dialect::scan::{Scan, ScanError, Scanner};
 
 use crate::forward::{Advice, Refusal};
+use crate::gather::Gathered;
 
 /// The largest body.
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
@@ -24,8 +25,6 @@ const TOTAL_LIMIT: usize = 256 * 1024 * 1024;
 const UNCOUNTED: usize = 16 * 1024;
 /// How long a client may send nothing of its body.
 const PROGRESS: Duration = Duration::from_secs(30);
-/// Frames below this size are gathered.
-const CRUMB: usize = 1024;
 
 /// The bytes that all requests hold.
 #[derive(Clone, Default)]
@@ -76,7 +75,7 @@ impl Intake {
             return Err(too_large().into());
         }
         let mut scanner = Scanner::new();
-        let mut frames = Frames::default();
+        let mut frames = Gathered::default();
         let mut length = 0;
         let mut share = Share {
             held: held.clone(),
@@ -105,36 +104,6 @@ impl Intake {
             length,
             _share: share,
         })
-    }
-}
-
-/// Frames as they came, crumbs gathered.
-#[derive(Default)]
-struct Frames {
-    whole: Vec<Bytes>,
-    crumbs: BytesMut,
-}
-
-impl Frames {
-    fn push(&mut self, data: Bytes) {
-        if data.is_empty() {
-        } else if data.len() < CRUMB && !(self.whole.is_empty() && self.crumbs.is_empty()) {
-            self.crumbs.extend_from_slice(&data);
-        } else {
-            self.sweep();
-            self.whole.push(data);
-        }
-    }
-
-    fn sweep(&mut self) {
-        if !self.crumbs.is_empty() {
-            self.whole.push(self.crumbs.split().freeze());
-        }
-    }
-
-    fn finish(mut self) -> Vec<Bytes> {
-        self.sweep();
-        self.whole
     }
 }
 

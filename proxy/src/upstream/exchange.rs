@@ -17,9 +17,7 @@ use super::error::UpstreamError;
 use super::frames::RequestBody;
 use super::idle::Origin;
 use super::stream::Stream;
-
-/// Bounds an answer's head, and what is read ahead of a slow client.
-const READ_BUFFER: usize = 64 * 1024;
+use crate::gather::READ_BUFFER;
 
 /// What reads and writes the byte stream.
 type Wire = Connection<TokioIo<Stream>, RequestBody>;
@@ -46,6 +44,7 @@ impl Live {
     /// Takes a new byte stream into use.
     pub(super) async fn begin(stream: Stream, origin: Arc<Origin>) -> Result<Self, UpstreamError> {
         let (sender, connection) = Builder::new()
+            // Bounds an answer's head, and what is read ahead of a slow client.
             .max_buf_size(READ_BUFFER)
             .handshake(TokioIo::new(stream))
             .await
