@@ -91,6 +91,7 @@ impl Service {
             // The record ends as cancelled; what is answered is read by nobody.
             Err(Unread::ClientGone) => return closing(Response::new(ClientBody::nothing(pulse)), true),
         };
+        pulse.answering();
         closing(
             attempts::run(self, passed, suffix, head.headers, intake, record, pulse).await,
             close,

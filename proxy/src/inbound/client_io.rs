@@ -5,20 +5,27 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::lint::Lint;
-use super::pulse::Pulse;
+use super::pulse::{Phase, Pulse};
 
 /// How much of a refused request is read away at most.
 const LINGER_BYTES: usize = 256 * 1024;
+/// How much is read ahead at most.
+const AHEAD: usize = 16 * 1024;
 
 /// The byte stream that hyper reads and writes.
 pub(super) struct ClientIo {
     stream: TcpStream,
     pulse: Arc<Pulse>,
     lint: Lint,
+    /// What came while a request was being answered and hyper read nothing.
+    ahead: BytesMut,
+    /// hyper asked for bytes and waits for them.
+    waiting: bool,
     half_closed: bool,
     lingered: usize,
 }
@@ -29,6 +36,8 @@ impl ClientIo {
             stream,
             pulse,
             lint: Lint::new(),
+            ahead: BytesMut::new(),
+            waiting: false,
             half_closed: false,
             lingered: 0,
         }
@@ -40,6 +49,22 @@ impl ClientIo {
             Poll::Ready(_) => self.pulse.unblock(),
         }
         result
+    }
+
+    /// Sees that the client leaves. hyper reads no more while it has bytes of a next request, be it one stray line end, and would
+    /// let the provider work for nobody.
+    fn watch(&mut self, cx: &mut Context<'_>) {
+        while self.ahead.len() < AHEAD {
+            let mut bytes = [0; 1024];
+            let mut bytes = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut bytes) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) if !bytes.filled().is_empty() => {
+                    self.ahead.extend_from_slice(bytes.filled());
+                }
+                Poll::Ready(_) => return self.pulse.leave(),
+            }
+        }
     }
 
     /// Reads away what a refused client still sends: closing over unread bytes sends a reset, which can overtake the answer.
@@ -61,7 +86,15 @@ impl AsyncRead for ClientIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        if this.ahead.is_empty() {
+            let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+            this.waiting = read.is_pending();
+            ready!(read)?;
+        } else {
+            let step = this.ahead.len().min(buf.remaining());
+            buf.put_slice(&this.ahead.split_to(step));
+            this.waiting = false;
+        }
         let bytes = buf.filled().get(before..).unwrap_or_default();
         if !bytes.is_empty() {
             this.pulse.arrived();
@@ -95,7 +128,12 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        // hyper flushes whenever it is awake: the one place to hear that it is and does not read.
+        if !this.waiting && this.pulse.phase() == Phase::Answering {
+            this.watch(cx);
+        }
+        Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

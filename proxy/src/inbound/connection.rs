@@ -76,6 +76,9 @@ pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, drain: Arc<D
                 }
                 return Poll::Ready(());
             }
+            if pulse.has_left() {
+                return Poll::Ready(());
+            }
             // A request that is on its way when the drain begins is served, and so is one that follows closely.
             let between = matches!(pulse.phase(), Phase::Fresh | Phase::Head | Phase::Idle);
             if cut_at.is_none() || told_to_close || between {

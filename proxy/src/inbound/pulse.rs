@@ -37,8 +37,10 @@ pub(super) enum Phase {
     Idle,
     /// The rest of a head.
     Head,
-    /// Us: a request is being read or served; its own limits apply.
+    /// Us: a request is being read or refused; its own limits apply.
     Busy,
+    /// Us: a request that is here whole is being answered. Only the client's leaving is of interest now.
+    Answering,
     /// The end of what a refused client still sends.
     Linger,
 }
@@ -53,6 +55,7 @@ pub(crate) struct Pulse {
     flaw: AtomicU8,
     unread: AtomicBool,
     aborting: AtomicBool,
+    left: AtomicBool,
     flushed: AtomicWaker,
 }
 
@@ -66,6 +69,7 @@ impl Pulse {
             flaw: AtomicU8::new(0),
             unread: AtomicBool::new(false),
             aborting: AtomicBool::new(false),
+            left: AtomicBool::new(false),
             flushed: AtomicWaker::new(),
         }
     }
@@ -76,6 +80,7 @@ impl Pulse {
             1 => Phase::Idle,
             2 => Phase::Head,
             3 => Phase::Busy,
+            4 => Phase::Answering,
             _ => Phase::Linger,
         }
     }
@@ -95,6 +100,21 @@ impl Pulse {
     /// A head is complete.
     pub(super) fn busy(&self) {
         self.phase.store(Phase::Busy as u8, Ordering::Relaxed);
+    }
+
+    /// A request is here whole.
+    pub(crate) fn answering(&self) {
+        self.phase.store(Phase::Answering as u8, Ordering::Relaxed);
+    }
+
+    /// The client went away while it was being answered.
+    pub(super) fn leave(&self) {
+        self.left.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it did.
+    pub(super) fn has_left(&self) -> bool {
+        self.left.load(Ordering::Relaxed)
     }
 
     /// An answer is given away.
@@ -169,7 +189,7 @@ impl Pulse {
             Phase::Idle => Some(IDLE),
             Phase::Head => Some(HEAD),
             Phase::Linger => Some(LINGER),
-            Phase::Busy => None,
+            Phase::Busy | Phase::Answering => None,
         };
         let waiting = limit.map(|limit| self.at(self.since.load(Ordering::Relaxed)) + limit);
         let stalled = match self.blocked.load(Ordering::Relaxed) {
@@ -208,6 +228,8 @@ mod tests {
         assert_eq!(left(&pulse, false), None);
         pulse.arrived();
         assert_eq!(pulse.phase(), Phase::Busy, "a body's bytes begin no head");
+        pulse.answering();
+        assert_eq!((pulse.phase(), left(&pulse, false)), (Phase::Answering, None));
         pulse.block();
         assert_eq!(left(&pulse, false), Some(60));
         pulse.unblock();
