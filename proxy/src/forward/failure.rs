@@ -3,6 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
 use http::response::Parts;
 use keypool_dialect::outcome::{self, Outcome};
 
@@ -39,11 +41,22 @@ pub(super) struct InStream {
     pub(super) opening: Opening,
 }
 
+/// Whether a body is in a form that is not read here.
+pub(super) fn is_compressed(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
 impl Failure {
-    /// Reads the body of an error answer and judges it.
+    /// Reads the body of an error answer and judges it. A compressed one is as good as none: nobody can see what it says, nor
+    /// whether it holds a key.
     pub(super) async fn read(target: &Target, head: Parts, mut body: Answer) -> Self {
-        let read = tokio::time::timeout(BODY_TIMEOUT, body.gather(outcome::BODY_LIMIT)).await;
-        let body = read.ok().and_then(Result::ok).unwrap_or_default();
+        let body = if is_compressed(&head.headers) {
+            Bytes::new()
+        } else {
+            let read = tokio::time::timeout(BODY_TIMEOUT, body.gather(outcome::BODY_LIMIT)).await;
+            read.ok().and_then(Result::ok).unwrap_or_default()
+        };
         let outcome = outcome::classify(
             target.provider().provider_type,
             head.status,

@@ -8,14 +8,14 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::response::Parts;
 use http_body_util::BodyExt;
 use keypool_dialect::outcome::{self, Class};
 use keypool_dialect::stream::{End, Phase, StreamMachine};
 use keypool_dialect::usage::UsageTap;
 
-use super::failure::{Failure, InStream, Refused};
+use super::failure::{Failure, InStream, Refused, is_compressed};
 use super::follow::Follow;
 use crate::gather::Gathered;
 use crate::pool::Target;
@@ -49,11 +49,7 @@ pub(super) async fn open(
     body: Answer,
     deadline: Instant,
 ) -> Result<Opening, Failure> {
-    let compressed = head
-        .headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|coding| coding != "identity");
-    if compressed && !outcome::is_called_page(&head.headers) {
+    if is_compressed(&head.headers) && !outcome::is_called_page(&head.headers) {
         return Ok(Opening {
             head,
             held: Vec::new(),

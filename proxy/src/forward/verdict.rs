@@ -10,7 +10,7 @@ use keypool_dialect::answer::Code;
 use keypool_dialect::outcome::{Class, Outcome};
 use keypool_dialect::redact;
 
-use super::failure::{Failure, InStream, Refused};
+use super::failure::{Failure, InStream, Refused, is_compressed};
 use super::opening::Opening;
 use super::refusal::{Advice, Refusal};
 use crate::pool::{StopReason, Target, Unavailable};
@@ -89,6 +89,13 @@ fn in_words(mut refused: Box<Refused>, stop: bool) -> Given {
         return Given::Refusal(Refusal::new(Code::ProviderDown, message).advising(Advice::stop()));
     }
     let advice = advice(outcome, stop);
+    if is_compressed(&refused.head.headers) {
+        let (provider, status) = (&target.provider().name, refused.head.status.as_u16());
+        let message =
+            format!("Provider {provider} answered {status} with a compressed body, which is not passed on.");
+        let advice = advice.unwrap_or_else(Advice::stop);
+        return Given::Refusal(Refusal::new(Code::UpstreamInvalid, message).advising(advice));
+    }
     if refused.head.status.is_success() {
         refused.head.status = status_of(outcome.class);
     }

@@ -153,6 +153,32 @@ async fn what_a_provider_says_reaches_the_client_without_our_keys() {
 }
 
 #[tokio::test]
+async fn a_compressed_error_is_told_in_our_own_words() {
+    for (status, headers) in [
+        ("400 Bad Request", "content-encoding: gzip\r\n"),
+        (
+            "500 Oops",
+            "content-encoding: identity\r\ncontent-encoding: BR\r\n",
+        ),
+    ] {
+        let upstream = Upstream::start(move |_, _| vec![answer(status, headers, "\u{1f}packed sk-1")]).await;
+        let rig = Rig::start(&[("a", url(&upstream), &["sk-1"])]).await;
+        let reply = rig.chat(BODY).await;
+        assert_eq!(
+            (reply.status, &*reply.code()),
+            (502, "upstream_invalid"),
+            "{status}"
+        );
+        assert!(
+            !reply.body.contains("packed") && reply.body.contains(&status[..3]),
+            "{}",
+            reply.body
+        );
+        assert_eq!(reply.header("content-encoding"), None);
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_begins_with_an_error_holds_none_of_our_keys_either() {
     const OTHER: &str = "sk-provider-fedcba0987654321";
     let upstream = Upstream::start(|_, seen| {
