@@ -39,8 +39,8 @@ pub struct Intake {
     runtime: Arc<Runtime>,
     pool: Arc<Pool>,
     metrics: Arc<Metrics>,
-    /// Held while a document is taken over, so that offers are decided one after the other.
-    deciding: Mutex<()>,
+    /// Why offers do not run, the newest last. Held while a document is taken over, so that offers are decided one after the other.
+    refused: Mutex<Vec<(Origin, ConfigError)>>,
     acknowledgement: watch::Sender<Acknowledgement>,
 }
 
@@ -51,7 +51,7 @@ impl Intake {
             runtime,
             pool,
             metrics,
-            deciding: Mutex::new(()),
+            refused: Mutex::default(),
             acknowledgement: watch::Sender::new(Acknowledgement::default()),
         }
     }
@@ -63,7 +63,7 @@ impl Intake {
 
     /// Decides on a document. Blocks for as long as it takes to compile (milliseconds for a large one).
     pub fn offer(&self, origin: Origin, encoded: &Encoded) -> Decision {
-        let _deciding = self.deciding.lock();
+        let mut refused = self.refused.lock();
         let running = self.runtime.current();
         let decision = self.decide(origin, encoded, running.as_deref());
         match &decision {
@@ -78,18 +78,16 @@ impl Intake {
                 tracing::error!(?origin, code = ?error.code, path = error.path, "configuration refused, the last good one stays");
             }
         }
-        self.tell(&decision);
+        self.tell(&mut refused, origin, &decision);
         decision
     }
 
     /// A mounted document that is not even bytes: the file is missing or cannot be read.
     pub(super) fn unreadable(&self, kind: std::io::ErrorKind) {
-        let _deciding = self.deciding.lock();
+        let mut refused = self.refused.lock();
         tracing::error!(%kind, "the mounted configuration cannot be read, the last good one stays");
-        self.tell(&Decision::Refused(ConfigError::new(
-            ConfigErrorCode::Unreadable,
-            "",
-        )));
+        let error = ConfigError::new(ConfigErrorCode::Unreadable, "");
+        self.tell(&mut refused, Origin::Mounted, &Decision::Refused(error));
     }
 
     fn decide(&self, origin: Origin, encoded: &Encoded, running: Option<&Snapshot>) -> Decision {
@@ -126,11 +124,19 @@ impl Intake {
             .map_or(0, |snapshot| snapshot.id.generation)
     }
 
-    fn tell(&self, decision: &Decision) {
-        let last_error = match decision {
-            Decision::Taken | Decision::Same | Decision::Older => None,
-            Decision::Refused(error) => Some(error.clone()),
-        };
+    /// One origin's word does not take back what the other's newer document met: a volume that comes late offers once more what
+    /// runs, while the leader's next document stays refused.
+    fn tell(&self, refused: &mut Vec<(Origin, ConfigError)>, origin: Origin, decision: &Decision) {
+        match decision {
+            Decision::Taken => refused.clear(),
+            Decision::Same => refused.retain(|(of, _)| *of != origin),
+            Decision::Older => {}
+            Decision::Refused(error) => {
+                refused.retain(|(of, _)| *of != origin);
+                refused.push((origin, error.clone()));
+            }
+        }
+        let last_error = refused.last().map(|(_, error)| error.clone());
         self.metrics
             .config_successful
             .set(i64::from(last_error.is_none()));

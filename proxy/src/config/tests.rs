@@ -125,12 +125,32 @@ fn what_cannot_be_used_changes_nothing_but_the_last_error() {
             assert_eq!(told.last_error.map(|error| error.code), Some(code));
             assert_eq!(desk.metrics.config_successful.get(), 0);
         }
-        // The good one again: nothing to take over, and nothing is wrong any more.
+        // The good one again: nothing to take over. What the other origin brought is still wrong, and what is older says nothing.
         assert_eq!(desk.intake.offer(Origin::Mounted, &good), Decision::Same);
+        let older = encode(&stamped("a", 4));
+        assert_eq!(desk.intake.offer(Origin::Exchange, &older), Decision::Older);
+        let told = acknowledgement.borrow().last_error.clone();
+        assert_eq!(told.map(|error| error.code), Some(code));
+        assert_eq!(desk.metrics.config_successful.get(), 0);
+        // From there too: nothing is wrong any more.
+        assert_eq!(desk.intake.offer(Origin::Exchange, &good), Decision::Same);
         assert_eq!(acknowledgement.borrow().last_error, None);
         assert_eq!(desk.metrics.config_successful.get(), 1);
         assert_eq!(desk.metrics.config_generation.get(), 5);
     }
+}
+
+#[test]
+fn a_good_document_ends_every_error() {
+    let desk = Desk::new();
+    desk.intake.offer(Origin::Mounted, &encode(&stamped("a", 5)));
+    let bad = Encoded::from_bytes(b"{".to_vec());
+    for origin in [Origin::Exchange, Origin::Mounted] {
+        desk.intake.offer(origin, &bad);
+    }
+    let next = encode(&stamped("a", 6));
+    assert_eq!(desk.intake.offer(Origin::Exchange, &next), Decision::Taken);
+    assert_eq!(desk.intake.acknowledgement().borrow().last_error, None);
 }
 
 #[test]

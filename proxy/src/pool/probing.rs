@@ -1,6 +1,6 @@
 //! The pool's side of validation calls: which are wanted, and what they showed.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +68,7 @@ impl Pool {
             return Vec::new();
         };
         let mut unproven = Vec::new();
+        let mut known = HashSet::new();
         for health in health {
             let probe = snapshot.provider(&health.uid).map(|provider| &provider.probe);
             let Some(probe) = probe.filter(|probe| probe.enabled) else {
@@ -80,8 +81,7 @@ impl Pool {
                     fingerprint: credential.fingerprint,
                 };
                 // Two credentials of one value are one key.
-                let new = !unproven.iter().any(|known: &Unproven| known.key == key);
-                if credential.state == KeyState::Unknown && in_use && new {
+                if credential.state == KeyState::Unknown && in_use && known.insert(key.clone()) {
                     unproven.push(Unproven {
                         key,
                         interval: Duration::from_millis(probe.interval_ms),

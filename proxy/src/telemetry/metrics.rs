@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::labels::{AttemptLabels, GroupLabels, LatencyLabels, RequestLabels, TokenLabels, operation};
+use super::meters::GroupMeters;
 use super::record::Entry;
 use crate::runtime::Snapshot;
 
@@ -166,7 +167,7 @@ impl Metrics {
     pub(crate) fn retire(&self, before: &Snapshot, now: &Snapshot) {
         for group in before.groups() {
             let Some(same) = now.group(&group.name) else {
-                group.meters.forget(self, &group.name);
+                GroupMeters::forget(self, &group.name);
                 group
                     .members
                     .iter()

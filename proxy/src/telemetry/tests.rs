@@ -244,8 +244,11 @@ fn a_reload_ends_the_series_of_what_is_gone_and_keeps_the_others() {
         desk.metrics()
             .contains("operation=\"chat_completions\",status=\"200\"} 3")
     );
+    // What was counted before another reload ends with its group too.
+    let untouched = compiled(&["chat"], &["k2"], metrics);
+    metrics.retire(&fewer, &untouched);
     let none = compiled(&["another"], &["k2"], metrics);
-    metrics.retire(&fewer, &none);
+    metrics.retire(&untouched, &none);
     assert!(!desk.metrics().contains("group=\"chat\""), "{}", desk.metrics());
 }
 

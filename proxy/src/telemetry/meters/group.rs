@@ -1,11 +1,16 @@
 //! Handles of a group.
 
+use std::ops::Range;
+
 use parking_lot::RwLock;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
-use crate::telemetry::labels::{GroupLabels, RequestLabels};
+use crate::telemetry::labels::{GroupLabels, OPERATIONS, RequestLabels};
 use crate::telemetry::metrics::{Metrics, handle};
+
+/// What HTTP can say.
+const STATUSES: Range<u16> = 100..1000;
 
 /// Handles of a group.
 pub(crate) struct GroupMeters {
@@ -39,13 +44,16 @@ impl GroupMeters {
         self.requests.write().push((key, counter));
     }
 
-    /// Ends the series of a group that is gone.
-    pub(in crate::telemetry) fn forget(&self, metrics: &Metrics, group: &str) {
+    /// Ends the series of a group that is gone. Those that were counted under an earlier snapshot are not in these handles, so all
+    /// that there could be are looked for.
+    pub(in crate::telemetry) fn forget(metrics: &Metrics, group: &str) {
         metrics.in_flight.remove(&GroupLabels::new(group));
-        for ((operation, status), _) in self.requests.read().iter() {
-            metrics
-                .requests
-                .remove(&RequestLabels::new(group, *operation, *status));
+        for operation in 0..OPERATIONS.len() {
+            for status in STATUSES {
+                metrics
+                    .requests
+                    .remove(&RequestLabels::new(group, operation, status));
+            }
         }
     }
 }
