@@ -109,7 +109,7 @@ impl StreamMachine {
         self.state.has_content
     }
 
-    /// Events and comments seen so far, for the bound of the preamble.
+    /// Events seen so far, for the bounds of the preamble. Comments are none: a provider that sends them has not begun.
     pub fn events(&self) -> u64 {
         self.state.events
     }
@@ -151,14 +151,14 @@ impl StreamMachine {
 
 impl State {
     fn item(&mut self, item: Item<'_>, now: SystemTime) {
-        self.events += 1;
         match item {
-            Item::Comment => {}
+            Item::Comment => return,
             Item::Oversized => self.content(),
             // After the end marker and after an error nothing counts any more.
             Item::Event { .. } if matches!(self.phase, Phase::Failed | Phase::Ended) => {}
             Item::Event { name, data } => self.event(name, data, now),
         }
+        self.events += 1;
     }
 
     fn event(&mut self, name: &[u8], data: &[u8], now: SystemTime) {

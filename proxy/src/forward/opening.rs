@@ -2,8 +2,9 @@
 //!
 //! Some servers commit 200 and then report an error as the first event, or as the whole body. So a stream's first events are held until
 //! content begins, and an answer that is not a stream until it is whole. Holding is bounded: a stream by a second, 16 events or
-//! 64 KiB from its first byte on, another answer by 64 KiB, because no error is as long. A web page is no answer at any length: it
-//! comes from a portal or a login in front of the provider.
+//! 64 KiB from its first event on, another answer by 64 KiB, because no error is as long. Comments are no event: they say that the
+//! request waits for its turn, and the first event's own limit holds on. A web page is no answer at any length: it comes from a
+//! portal or a login in front of the provider.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,7 +22,7 @@ use crate::gather::Gathered;
 use crate::pool::Target;
 use crate::upstream::{Answer, UpstreamError};
 
-/// From the first byte of a stream on.
+/// From the first event of a stream on.
 const HOLD: Duration = Duration::from_secs(1);
 const HOLD_EVENTS: u64 = 16;
 const HOLD_BYTES: usize = 64 * 1024;
@@ -85,16 +86,18 @@ async fn open_events(
     let ended = loop {
         let until = hold_until.map_or(deadline, |until| until.min(deadline));
         let frame = match tokio::time::timeout_at(until.into(), body.frame()).await {
-            Err(_) if bytes == 0 => return Err(Failure::Unanswered(UpstreamError::HeadTimeout)),
+            Err(_) if hold_until.is_none() => return Err(Failure::Unanswered(UpstreamError::HeadTimeout)),
             Err(_) => break false,
             Ok(Some(Ok(frame))) => frame,
             Ok(None | Some(Err(_))) if machine.finish() == End::Complete => break true,
             Ok(None | Some(Err(_))) => return Err(Failure::BrokenOff),
         };
         let Ok(data) = frame.into_data() else { continue };
-        hold_until.get_or_insert_with(|| Instant::now() + HOLD);
         bytes += data.len();
         let phase = machine.feed(&data, SystemTime::now());
+        if machine.events() > 0 {
+            hold_until.get_or_insert_with(|| Instant::now() + HOLD);
+        }
         held.push(data);
         match phase {
             Phase::Content | Phase::Ended => break false,

@@ -8,6 +8,9 @@ use super::rig::{Rig, chat};
 use super::samples::{BODY, DONE, HELLO, RATE, ROLE, STOP, STREAM, events, ok, url};
 use super::upstream::{SSE, Step, Upstream, answer, chunk, say};
 
+/// What some servers say while a request waits for its turn.
+const WAITING: &str = ": keep-alive\n\n";
+
 #[tokio::test]
 async fn a_limited_key_costs_one_attempt_and_no_client_error() {
     let upstream = Upstream::start(|_, seen| match seen.header("authorization") {
@@ -51,13 +54,39 @@ async fn when_every_key_is_limited_the_answer_says_so() {
 #[tokio::test]
 async fn an_error_before_content_goes_elsewhere() {
     let overloaded = "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\",\"code\":\"server_is_overloaded\"}}\n\n";
-    let first = Upstream::start(move |_, _| events(&[ROLE, overloaded])).await;
-    let second = Upstream::start(|_, _| events(&[ROLE, HELLO, STOP, DONE])).await;
-    let rig = Rig::start(&[("a", url(&first), &["sk-1"]), ("b", url(&second), &["sk-2"])]).await;
+    let waited = [&[WAITING; 20][..], &[overloaded]].concat();
+    for begun in [vec![ROLE, overloaded], waited] {
+        let first = Upstream::start(move |_, _| events(&begun)).await;
+        let second = Upstream::start(|_, _| events(&[ROLE, HELLO, STOP, DONE])).await;
+        let rig = Rig::start(&[("a", url(&first), &["sk-1"]), ("b", url(&second), &["sk-2"])]).await;
+        let reply = rig.chat(STREAM).await;
+        assert_eq!((reply.status, reply.whole), (200, true));
+        assert_eq!(reply.body, format!("{ROLE}{HELLO}{STOP}{DONE}"));
+        assert_eq!(reply.header("x-keypool-member"), Some("b"));
+    }
+}
+
+#[tokio::test]
+async fn comments_are_no_first_event() {
+    let waiting = Upstream::start(|_, _| vec![say(SSE), chunk(WAITING), chunk(WAITING), Step::Hang]).await;
+    let soon = |content: &mut Content| {
+        for provider in content.providers.values_mut() {
+            provider.timeouts.first_event_ms = 300;
+        }
+    };
+    let rig = Rig::with(&[("a", url(&waiting), &["sk-1"])], soon, Duration::from_secs(10)).await;
     let reply = rig.chat(STREAM).await;
-    assert_eq!((reply.status, reply.whole), (200, true));
-    assert_eq!(reply.body, format!("{ROLE}{HELLO}{STOP}{DONE}"));
-    assert_eq!(reply.header("x-keypool-member"), Some("b"));
+    assert_eq!(
+        (reply.status, &*reply.code()),
+        (504, "upstream_timeout"),
+        "{}",
+        reply.body
+    );
+    // They reach the client with what they announced.
+    let slow = Upstream::start(|_, _| events(&[WAITING, WAITING, ROLE, HELLO, STOP, DONE])).await;
+    let rig = Rig::start(&[("a", url(&slow), &["sk-1"])]).await;
+    let reply = rig.chat(STREAM).await;
+    assert_eq!(reply.body, format!("{WAITING}{WAITING}{ROLE}{HELLO}{STOP}{DONE}"));
 }
 
 #[tokio::test]
