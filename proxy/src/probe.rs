@@ -5,13 +5,11 @@
 //! again every interval while that proves nothing, by the pod that the leader names ([`Naming`]; it says too what holds without one).
 //! A key that is proven is never probed: traffic tells more. For one key there is one call at a time.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use keypool_balance::ProbeVerdict;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use crate::pool::{Confirmation, Pool};
 use crate::upstream::Client;
@@ -19,26 +17,17 @@ use crate::upstream::Client;
 mod call;
 mod naming;
 mod schedule;
+mod turns;
 
 pub use naming::{Naming, Turn};
 pub use schedule::{Schedule, Unproven};
-
-/// Calls at the same time, over all providers: validation is patient.
-const AT_ONCE: usize = 4;
-
-/// Why there is a call.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Reason {
-    FirstValidation,
-    Confirmation,
-}
+use turns::{Reason, Turns};
 
 /// Makes validation calls for as long as the process lives.
 pub struct Prober {
     pool: Arc<Pool>,
     client: Client,
-    permits: Arc<Semaphore>,
-    running: Mutex<HashMap<Confirmation, Reason>>,
+    turns: Mutex<Turns>,
     schedule: Mutex<Schedule>,
     /// A call failed: its key is due earlier than the run knows.
     sooner: Notify,
@@ -50,8 +39,7 @@ impl Prober {
         Arc::new(Self {
             pool,
             client,
-            permits: Arc::new(Semaphore::new(AT_ONCE)),
-            running: Mutex::default(),
+            turns: Mutex::default(),
             schedule: Mutex::default(),
             sooner: Notify::new(),
         })
@@ -69,10 +57,10 @@ impl Prober {
                 .lock()
                 .due(unproven, &self.pool.naming(), now, rand::random);
             for wanted in due {
-                self.spawn(wanted, Reason::FirstValidation);
+                self.want(wanted, Reason::FirstValidation);
             }
             tokio::select! {
-                wanted = self.pool.confirmation() => self.spawn(wanted, Reason::Confirmation),
+                wanted = self.pool.confirmation() => self.want(wanted, Reason::Confirmation),
                 () = tokio::time::sleep(next) => {}
                 () = self.sooner.notified() => {}
                 changed = changes.changed() => if changed.is_err() { return },
@@ -80,41 +68,38 @@ impl Prober {
         }
     }
 
-    /// Begins a call, unless one for this key is under way.
-    fn spawn(self: &Arc<Self>, wanted: Confirmation, reason: Reason) {
-        match self.running.lock().entry(wanted.clone()) {
-            Entry::Occupied(mut known) => {
-                if reason == Reason::Confirmation {
-                    known.insert(reason);
-                }
-                return;
-            }
-            Entry::Vacant(place) => place.insert(reason),
-        };
-        let prober = self.clone();
-        tokio::spawn(async move {
-            if let Ok(_permit) = prober.permits.acquire().await
-                && prober.begins(&wanted)
-            {
-                prober.ask(&wanted).await;
-                prober.running.lock().remove(&wanted);
-            }
-        });
+    /// Lets a call wait for its turn, which may be now.
+    fn want(self: &Arc<Self>, wanted: Confirmation, reason: Reason) {
+        let provider = wanted.provider.clone();
+        self.turns.lock().want(wanted, reason);
+        self.go_on(&provider);
     }
 
-    /// Whether a call that has waited for its turn is still to be made. One that is not makes room for the next at once.
-    fn begins(&self, wanted: &Confirmation) -> bool {
-        let mut running = self.running.lock();
-        let first = running.get(wanted) == Some(&Reason::FirstValidation);
-        let begins = !first
+    /// Begins the calls to a provider whose turn it is.
+    fn go_on(self: &Arc<Self>, provider: &str) {
+        loop {
+            let turn = self.turns.lock().begin(provider);
+            let Some((wanted, reason)) = turn else { return };
+            if !self.begins(&wanted, reason) {
+                self.turns.lock().end(&wanted);
+                continue;
+            }
+            let prober = self.clone();
+            tokio::spawn(async move {
+                prober.ask(&wanted).await;
+                prober.turns.lock().end(&wanted);
+                prober.go_on(&wanted.provider);
+            });
+        }
+    }
+
+    /// Whether a call that has waited for its turn is still to be made.
+    fn begins(&self, wanted: &Confirmation, reason: Reason) -> bool {
+        reason == Reason::Confirmation
             || self
                 .schedule
                 .lock()
-                .begins(wanted, &self.pool.naming(), self.pool.now());
-        if !begins {
-            running.remove(wanted);
-        }
-        begins
+                .begins(wanted, &self.pool.naming(), self.pool.now())
     }
 
     async fn ask(&self, wanted: &Confirmation) {
