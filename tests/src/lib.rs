@@ -37,6 +37,7 @@
 
 pub mod canary;
 pub mod control_plane;
+pub mod guide;
 pub mod helm;
 pub mod images;
 pub mod kubectl;

@@ -9,10 +9,11 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use keypool_tests::guide::path_with_tools;
 use keypool_tests::images::Image;
 use keypool_tests::node::namespaces;
 use keypool_tests::ring::{EXISTING, Level, World};
-use keypool_tests::{say, tools};
+use keypool_tests::say;
 
 fn main() -> ExitCode {
     let outcome = match namespaces::inside() {
@@ -44,21 +45,11 @@ fn inside() -> anyhow::Result<ExitCode> {
     for image in &images {
         runtime.block_on(node.images().add(image))?;
     }
-    let programs = tools::KUBECTL.path()?;
-    let helm = tools::HELM.path()?;
-    let programs = [programs.parent(), helm.parent()]
-        .into_iter()
-        .flatten()
-        .map(ToOwned::to_owned)
-        .chain(std::env::split_paths(
-            &std::env::var_os("PATH").unwrap_or_default(),
-        ))
-        .collect::<Vec<_>>();
     let status = std::process::Command::new(program)
         .args(arguments)
         .env("KUBECONFIG", world.kubeconfig())
         .env(EXISTING, world.kubeconfig())
-        .env("PATH", std::env::join_paths(programs)?)
+        .env("PATH", path_with_tools()?)
         .status()
         .with_context(|| format!("running {program}"))?;
     world.close(status.success());

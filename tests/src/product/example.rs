@@ -1,15 +1,20 @@
-//! `examples/quickstart` as its README says, with keys of the test's own.
+//! `examples/quickstart` by the commands of its README, with keys of the test's
+//! own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use tempfile::TempDir;
 
+use crate::guide::Guide;
 use crate::tools;
 
+use super::provider::without_keys;
 use super::{Provider, Scene};
 
 /// The namespace that the example's manifests name.
 const PROVIDER_NAMESPACE: &str = "keypool-demo";
+const EXAMPLE: &str = "examples/quickstart";
 
 /// Credentials of the example and the value that its files give each.
 const KEYS: [(&str, &str); 6] = [
@@ -22,9 +27,13 @@ const KEYS: [(&str, &str); 6] = [
 ];
 
 /// The example, applied.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Quickstart {
     pub fake: Provider,
+    guide: Guide,
+    /// A directory like the repository's, but with the test's keys.
+    copy: TempDir,
+    kubeconfig: PathBuf,
 }
 
 impl Quickstart {
@@ -38,30 +47,55 @@ impl Quickstart {
     /// Applies the example in the scene's namespace. The fake provider is in
     /// the namespace that the manifests name, so a test program does this once.
     pub async fn apply(scene: &Scene) -> anyhow::Result<Self> {
-        let fake = scene.provider_in(PROVIDER_NAMESPACE).await?;
+        let (test, copy) = (scene.test(), TempDir::new()?);
+        // Made here, it goes with the test.
+        test.create_namespace(PROVIDER_NAMESPACE, &[]).await?;
+        let provider = Path::new(EXAMPLE).join("provider/provider.yaml");
+        rewrite(&provider, copy.path(), without_keys)?;
+        let guide = Guide::read(&format!("{EXAMPLE}/README.md"))?;
+        let kubeconfig = test.kubeconfig_here(copy.path()).await?;
+        guide.follow("rollout status", copy.path(), &kubeconfig).await?;
+
+        let fake = Provider::find(test, PROVIDER_NAMESPACE).await?;
         scene.keys(&fake, &KEYS.map(|(name, _)| name)).await?;
-        let directory = tools::repository().join("examples/quickstart");
-        let kubectl = scene.test().kubectl()?;
-        scene.trust(&fake, "fake-provider-ca").await?;
-        for file in manifests_in(&directory)? {
-            let mut text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-            for (name, value) in KEYS {
-                text = text.replace(value, &scene.known().value(name));
-            }
-            kubectl
-                .apply(&text)
-                .await
-                .with_context(|| file.display().to_string())?;
+        for file in ["secrets.yaml", "providers.yaml", "group.yaml"] {
+            rewrite(&Path::new(EXAMPLE).join(file), copy.path(), |text| {
+                let own = |text: String, (name, value)| text.replace(value, &scene.known().value(name));
+                KEYS.into_iter().fold(text.to_owned(), own)
+            })?;
         }
-        Ok(Self { fake })
+        let example = Self {
+            fake,
+            guide,
+            copy,
+            kubeconfig,
+        };
+        for text in ["create configmap", "kubectl wait"] {
+            example.follow(scene, text).await?;
+        }
+        Ok(example)
+    }
+
+    /// Runs the README's commands that hold a text, and gives what they
+    /// printed.
+    pub async fn follow(&self, scene: &Scene, text: &str) -> anyhow::Result<String> {
+        let printed = self
+            .guide
+            .follow(text, self.copy.path(), &self.kubeconfig)
+            .await?;
+        scene.told(text, printed.clone());
+        Ok(printed)
     }
 }
 
-/// What `kubectl apply -f DIRECTORY` takes: not its sub-directories.
-fn manifests_in(directory: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
-    let entries = std::fs::read_dir(directory)?.collect::<Result<Vec<_>, _>>()?;
-    let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
-    files.retain(|path| path.extension().is_some_and(|end| end == "yaml"));
-    files.sort();
-    Ok(files)
+/// Copies a file of the repository with another text to the same place below
+/// `root`.
+fn rewrite(file: &Path, root: &Path, edit: impl Fn(&str) -> String) -> anyhow::Result<()> {
+    let from = tools::repository().join(file);
+    let text = std::fs::read_to_string(&from).with_context(|| from.display().to_string())?;
+    let to = root.join(file);
+    if let Some(directory) = to.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    std::fs::write(&to, edit(&text)).with_context(|| to.display().to_string())
 }

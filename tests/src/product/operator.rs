@@ -1,13 +1,14 @@
-//! The operator, installed with helm as the chart's README says.
+//! The operator, installed by the commands of the README.
 
 use std::sync::OnceLock;
 
 use anyhow::Context as _;
 use tokio::sync::OnceCell;
 
-use crate::helm::Helm;
+use crate::guide::Guide;
 use crate::images::Image;
 use crate::ring::Test;
+use crate::tools;
 
 /// Where the operator runs.
 pub const NAMESPACE: &str = "keypool-system";
@@ -28,13 +29,12 @@ async fn charts(test: &Test) -> anyhow::Result<()> {
         node.images().add(&Image::fake_provider()?).await?;
     }
     test.world().share(NAMESPACE);
-    let home = test.world().run_dir().sub("helm")?;
-    let helm = Helm::new(test.kubeconfig(), NAMESPACE, &home)?;
-    helm.install("keypool-crds", "keypool-crds", &[])
-        .await
-        .context("installing the definitions")?;
-    helm.install("keypool", "keypool", &[])
-        .await
-        .context("installing the operator")?;
+    Guide::read("README.md")?
+        .follow("helm upgrade", &tools::repository(), test.kubeconfig())
+        .await?;
+    let deployment = format!("deployment/{DEPLOYMENT}");
+    let ready = ["rollout", "status", &deployment, "--timeout=120s"];
+    let kubectl = test.kubectl_in(NAMESPACE)?;
+    kubectl.run(&ready).await.context("starting the operator")?;
     Ok(())
 }

@@ -20,6 +20,12 @@ use super::scene::LIMIT;
 const EXAMPLE: &str = "keypool-demo";
 const CONTROL: u16 = 8090;
 
+/// The example's manifest without the keys in it.
+pub(super) fn without_keys(manifest: &str) -> String {
+    let lines = manifest.lines().filter(|line| !line.contains("- --keys="));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// One fake provider; it dereferences to the client of its control API.
 #[derive(Clone, Debug)]
 pub struct Provider {
@@ -43,13 +49,16 @@ impl Provider {
             .await?;
         let path = tools::repository().join("examples/quickstart/provider/provider.yaml");
         let manifest = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let lines = manifest.lines().filter(|line| !line.contains("- --keys="));
-        let manifest = lines.collect::<Vec<_>>().join("\n").replace(EXAMPLE, namespace);
+        let manifest = without_keys(&manifest).replace(EXAMPLE, namespace);
         let kubectl = test.kubectl_in(namespace)?;
         kubectl.apply(&manifest).await?;
         let ready = ["rollout", "status", "deployment/fake-provider", "--timeout=120s"];
         kubectl.run(&ready).await.context("starting the fake provider")?;
+        Self::find(test, namespace).await
+    }
 
+    /// The one that runs in a namespace.
+    pub(super) async fn find(test: &Test, namespace: &str) -> anyhow::Result<Self> {
         let services: Api<Service> = Api::namespaced(test.client(), namespace);
         let spec = services.get("fake-provider").await?.spec.unwrap_or_default();
         let address: IpAddr = spec

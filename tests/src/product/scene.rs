@@ -58,15 +58,9 @@ impl Scene {
     /// Starts a fake provider in a namespace of its own; its CA is in the
     /// test's namespace, in the ConfigMap `manifests::ca`.
     pub async fn provider(&self, name: &str) -> anyhow::Result<Provider> {
-        let fake = self
-            .provider_in(&format!("{}-{name}", self.test.namespace()))
-            .await?;
+        let fake = Provider::start(&self.test, &format!("{}-{name}", self.test.namespace())).await?;
         self.trust(&fake, &manifests::ca(&fake)).await?;
         Ok(fake)
-    }
-
-    pub(super) async fn provider_in(&self, namespace: &str) -> anyhow::Result<Provider> {
-        Provider::start(&self.test, namespace).await
     }
 
     /// Puts the fake provider's CA into a ConfigMap of the test's namespace.

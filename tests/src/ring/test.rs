@@ -95,6 +95,17 @@ impl Test {
         self.world.kubeconfig()
     }
 
+    /// A copy of the kubeconfig, in `directory`, whose namespace is the test's.
+    pub async fn kubeconfig_here(&self, directory: &Path) -> anyhow::Result<PathBuf> {
+        let path = directory.join("kubeconfig");
+        std::fs::copy(self.kubeconfig(), &path)?;
+        let namespace = format!("--namespace={}", self.namespace);
+        let kubectl = Kubectl::new(&path, &self.namespace)?;
+        let arguments = ["config", "set-context", "--current", &namespace];
+        kubectl.run(&arguments).await?;
+        Ok(path)
+    }
+
     pub fn kubectl(&self) -> anyhow::Result<Kubectl> {
         Ok(Kubectl::new(self.kubeconfig(), &self.namespace)?)
     }

@@ -57,8 +57,10 @@ pub(crate) async fn cluster_key_limited(test: Test) -> anyhow::Result<()> {
     );
 
     all_answered(&caller.to(&other.url()).many(1000, 8).await)?;
+    // On a busy machine the requests may take longer than the key rests.
+    let first = used(&fake, &refused).await?.into_iter().next();
     ensure!(
-        used(&fake, &refused).await?.is_empty(),
+        first.is_none_or(|next| pause(&refused, &next) >= HINT),
         "the key was used while it was limited"
     );
     let traffic = [one, other].map(|proxy| Steady::start(&caller.to(&proxy.url())));
@@ -66,7 +68,7 @@ pub(crate) async fn cluster_key_limited(test: Test) -> anyhow::Result<()> {
         used(&fake, &refused).await?.into_iter().next().context("not yet")
     })
     .await?;
-    let pause = Duration::from_secs_f64((next.at_ms - refused.at_ms) / 1000.0);
+    let pause = pause(&refused, &next);
     ensure!(pause >= HINT && pause <= LATEST, "used again after {pause:?}");
 
     let healthy = |key: &_| {
@@ -122,6 +124,11 @@ async fn metrics_show_it(scene: &Scene, proxy: &Proxy, refused: &Entry) -> anyho
     let took = SystemTime::now().duration_since(after(refused))?;
     ensure!(took <= Duration::from_secs(2), "after {took:?}");
     Ok(())
+}
+
+/// From one request to the other, by the provider's clock.
+fn pause(refused: &Entry, next: &Entry) -> Duration {
+    Duration::from_secs_f64((next.at_ms - refused.at_ms) / 1000.0)
 }
 
 /// What the provider got with the key after it had refused it, probes too.

@@ -35,6 +35,17 @@ pub(crate) async fn cluster_quickstart(test: Test) -> anyhow::Result<()> {
     shares(&log)?;
     bodies(&chats, &log)?;
     validated_once(&example.fake.requests(0).await?)?;
+
+    // What the README lets people try by hand.
+    let answer = example
+        .follow(&scene, "port-forward service/chat-keypool")
+        .await?;
+    ensure!(answer.contains("\"chat.completion\""), "{answer}");
+    let status = example.follow(&scene, "team-b/state").await?;
+    ensure!(
+        status.contains("kind: ModelProvider") && status.contains("name: team-b"),
+        "{status}"
+    );
     scene.finish().await
 }
 
