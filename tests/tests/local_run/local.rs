@@ -7,7 +7,7 @@ use keypool_tests::process::{Process, Spec};
 use keypool_tests::{logs, wait};
 use rustix::process::Signal;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A directory of manifests, a provider and a running `keypool`.
 pub(crate) struct Local {
@@ -126,8 +126,8 @@ impl Local {
         std::fs::read_to_string(self.directory.path().join("status.yaml")).unwrap()
     }
 
-    pub(crate) async fn answers(&self, model: &str, limit: Duration) {
-        wait::until(&format!("model {model} to be served"), limit, || async {
+    pub(crate) async fn answers(&self, model: &str) {
+        wait::until(&format!("model {model} to be served"), LIMIT, || async {
             match self.ask(model).await {
                 200 => Ok(()),
                 other => Err(other),
@@ -140,10 +140,8 @@ impl Local {
     /// Ends it as a person does and looks for keys in all that it ever said.
     pub(crate) fn finish(self) {
         self.process.signal(Signal::INT).unwrap();
-        let began = Instant::now();
         let status = self.process.stop(Duration::from_secs(10)).unwrap();
         assert!(status.success(), "{status}\n{}", self.output());
-        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
         let mut scan = Scan::new([("one", self.keys[0].as_str()), ("two", self.keys[1].as_str())]);
         for name in ["keypool.log", "status.yaml", "access.log"] {
             scan.look(name, std::fs::read(self.directory.path().join(name)).unwrap());
