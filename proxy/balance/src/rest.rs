@@ -30,6 +30,8 @@ pub(crate) struct Rest {
     phase: Phase,
     /// Trials that failed in a row.
     strikes: u32,
+    /// A validation call spoke for it, and no request has succeeded since.
+    vouched: bool,
     jitter: Jitter,
 }
 
@@ -254,6 +256,7 @@ impl Rest {
         self.phase = self.phase.on(event, now);
         if self.phase == Phase::Clear {
             self.strikes = 0;
+            self.vouched = false;
         }
     }
 }

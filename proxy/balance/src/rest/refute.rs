@@ -1,6 +1,6 @@
 //! What ends a verdict before its time. Only an attempt that was sent after the verdict was known speaks against it.
 
-use super::Rest;
+use super::{Kind, Rest};
 use super::phase::Event;
 use crate::ids::Tick;
 use crate::time::Time;
@@ -9,7 +9,8 @@ use crate::verdict::VerdictId;
 impl Rest {
     /// A success of an attempt: refutes what was known when it was sent. Gives the names of what it refuted.
     pub(crate) fn succeed(&mut self, sent: Tick, known: Tick, now: Time) -> Vec<VerdictId> {
-        let refuted = self.refute(sent);
+        let refuted = self.refute(sent, |_| true);
+        self.vouched = false;
         if self.own.is_none() && self.advised.is_empty() {
             self.on(Event::Success { sent, known }, now);
         } else {
@@ -18,9 +19,16 @@ impl Rest {
         refuted
     }
 
-    /// A validation call succeeded: refutes like a success, but the next request is a trial, for the call proves less than a request.
+    /// A validation call succeeded: it refutes that the value is refused, and the next request is a trial, for the call proves less than a
+    /// request. Until a request succeeds it does so once: a trial that is refused after it knows better, and from then on the rests run and
+    /// double. A confirmed dead key is always freed, because such a call confirmed it; of credit the call says nothing.
     pub(crate) fn absolve(&mut self, sent: Tick, now: Time) -> Vec<VerdictId> {
-        let refuted = self.refute(sent);
+        let first = !std::mem::replace(&mut self.vouched, true);
+        let refuted = self.refute(sent, |kind| match kind {
+            Kind::Invalid => true,
+            Kind::Refused => first,
+            Kind::RateLimited | Kind::Credit => false,
+        });
         if self.own.is_none() && self.advised.is_empty() {
             self.on(Event::Lifted, now);
         } else {
@@ -31,18 +39,19 @@ impl Rest {
 
     /// A person's reset of what this process and others know. Gives the names of what stood.
     pub(crate) fn reset(&mut self, now: Time) -> Vec<VerdictId> {
-        let refuted = self.refute(Tick(u64::MAX));
+        let refuted = self.refute(Tick(u64::MAX), |_| true);
         self.on(Event::Reset, now);
         refuted
     }
 
-    fn refute(&mut self, sent: Tick) -> Vec<VerdictId> {
+    /// Takes away what was known before `sent` and is of a kind that is spoken against.
+    fn refute(&mut self, sent: Tick, speaks: impl Fn(Kind) -> bool) -> Vec<VerdictId> {
         let mut refuted = Vec::new();
-        if let Some(own) = self.own.take_if(|own| own.known < sent) {
+        if let Some(own) = self.own.take_if(|own| own.known < sent && speaks(own.kind)) {
             refuted.extend(own.ids.into_iter().map(VerdictId::Own));
         }
         self.advised.retain(|advised| {
-            let stays = advised.known >= sent;
+            let stays = advised.known >= sent || !speaks(advised.kind);
             if !stays {
                 refuted.push(VerdictId::Foreign(advised.id.clone()));
             }

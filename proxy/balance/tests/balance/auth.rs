@@ -121,19 +121,68 @@ fn stragglers_of_a_confirmed_key_ask_for_nothing() {
     assert_eq!(world.state(0), INVALID);
 }
 
+/// A server whose validation call is open to everybody, or whose policy keeps a valid key from chatting.
 #[test]
-fn a_key_that_is_valid_but_refused_again_rests() {
+fn a_key_that_the_call_accepts_and_requests_do_not_rests_ever_longer() {
+    let mut world = World::of(pool(&["a", "b"]));
+    let mut refusals = 0;
+    let mut calls = 0;
+    let mut rests = Vec::new();
+    let end = world.now.after(Duration::from_secs(3_600));
+    while world.now < end {
+        for _ in 0..20 {
+            let (pick, mut attempts) = world.pick();
+            let refused = pick.credential == 0;
+            refusals += u32::from(refused);
+            let answer = if refused { dead() } else { Observation::Success };
+            world.settle(&pick, answer, &mut attempts);
+            if !world.asked().is_empty() {
+                calls += 1;
+                world.probe("a", ProbeVerdict::Valid);
+            }
+            if let Some(until) = world.health(0, 0).until.filter(|_| refused) {
+                rests.push(until.since(world.now).as_secs());
+            }
+        }
+        world.secs(1);
+    }
+    assert!(
+        matches!(
+            rests[..],
+            [120..=144, 240..=288, 480..=576, 900..=1080, 900..=1080, ..]
+        ),
+        "{rests:?}"
+    );
+    assert!((6..=7).contains(&refusals), "{refusals}");
+    assert_eq!(calls, refusals);
+}
+
+#[test]
+fn between_two_successes_the_call_frees_it_each_time() {
+    let mut world = World::of(pool(&["a", "b"]));
+    for _ in 0..6 {
+        world.hit(0, 0, dead());
+        assert_eq!(world.state(0), COOLING);
+        world.probe("a", ProbeVerdict::Valid);
+        assert_eq!(world.state(0), (KeyState::Healthy, KeyReason::CooldownOver));
+        let trial = world.once(Observation::Success);
+        assert_eq!((trial.credential, trial.trial), (0, true));
+    }
+}
+
+#[test]
+fn a_dead_key_that_is_mended_is_freed_however_often_it_was_refused() {
     let mut world = World::of(pool(&["a", "b"]));
     world.hit(0, 0, dead());
+    world.probe("a", ProbeVerdict::Failed);
+    world.secs(73);
+    world.hit(0, 0, dead());
+    world.probe("a", ProbeVerdict::Dead);
+    assert_eq!(world.state(0), INVALID);
     world.probe("a", ProbeVerdict::Valid);
-    let trial = world.once(dead());
+    assert_eq!(world.state(0), (KeyState::Healthy, KeyReason::CooldownOver));
+    let trial = world.once(Observation::Success);
     assert_eq!((trial.credential, trial.trial), (0, true));
-    assert_eq!(world.state(0), COOLING);
-    let until = world.health(0, 0).until.unwrap().since(world.now);
-    assert!(
-        until >= Duration::from_secs(120),
-        "the second refusal counts as one: {until:?}"
-    );
 }
 
 #[test]
