@@ -42,7 +42,7 @@ pub use balancer::{Balancer, Pick, ProbeTicket, Request, Ticket};
 pub use config::{Config, ConfigError};
 pub use member_set::MemberSet;
 pub use no_target::NoTarget;
-pub use observation::{EnvFault, Observation, ProbeVerdict, Proof, Reach};
+pub use observation::{Account, EnvFault, Observation, ProbeVerdict, Proof, Reach};
 pub use retry::{Next, StopReason};
 pub use time::Time;
 pub use verdict::{Advisory, Change, Report, Reports};

@@ -20,10 +20,12 @@ pub enum Observation {
         /// Whether the request itself may have caused it.
         proof: Proof,
     },
-    /// Out of credit or plan: the whole quota group.
+    /// Out of credit or plan.
     Credit {
         /// When the vendor says that it may be tried again.
         hint: Option<Duration>,
+        /// Whose account is empty.
+        account: Account,
         /// Whether the request itself may have caused it.
         proof: Proof,
     },
@@ -63,6 +65,15 @@ pub enum Reach {
     Model,
     /// The quota group's use of every model.
     QuotaGroup,
+}
+
+/// Who pays from an account.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Account {
+    /// The whole quota group.
+    QuotaGroup,
+    /// A part of it that nothing but this credential is known to be in.
+    Credential,
 }
 
 /// Whether a refusal can have been caused by the request's content.

@@ -12,6 +12,8 @@ mod auth;
 mod breaker;
 #[path = "balance/cooldown.rs"]
 mod cooldown;
+#[path = "balance/credit.rs"]
+mod credit;
 #[path = "balance/doubt.rs"]
 mod doubt;
 #[path = "balance/health.rs"]

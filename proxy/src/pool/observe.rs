@@ -1,6 +1,6 @@
 //! What an attempt taught: the caller's and the dialect's words → the balancer's.
 
-use keypool_balance::{EnvFault, Observation, Proof, Reach};
+use keypool_balance::{Account, EnvFault, Observation, Proof, Reach};
 use keypool_dialect::outcome::{Class, Outcome, Scope};
 
 /// How an attempt ended, before anything of it went to the client.
@@ -55,7 +55,14 @@ fn observe(outcome: &Outcome) -> Observation {
             reach: reach(outcome.scope),
             proof,
         },
-        Class::Credit => Observation::Credit { hint, proof },
+        Class::Credit => Observation::Credit {
+            hint,
+            account: match outcome.scope {
+                Scope::Credential => Account::Credential,
+                _ => Account::QuotaGroup,
+            },
+            proof,
+        },
         Class::AuthDead => Observation::Auth {
             dead_code: true,
             proof,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use keypool_balance::health::KeyState;
-use keypool_balance::{EnvFault, MemberSet, Observation, ProbeVerdict, Proof, Reach};
+use keypool_balance::{Account, EnvFault, MemberSet, Observation, ProbeVerdict, Proof, Reach};
 use keypool_contract::Document;
 use keypool_contract::verdict::{EndpointState, Finding};
 use keypool_dialect::outcome::{Class, Outcome, Scope};
@@ -236,6 +236,18 @@ fn outcomes_become_observations() {
             false,
             Observation::Credit {
                 hint: None,
+                account: Account::QuotaGroup,
+                proof: code,
+            },
+        ),
+        (
+            Class::Credit,
+            true,
+            Scope::Credential,
+            false,
+            Observation::Credit {
+                hint: None,
+                account: Account::Credential,
                 proof: code,
             },
         ),

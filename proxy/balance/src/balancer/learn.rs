@@ -1,15 +1,15 @@
 //! From an outcome to states: who is to blame decides what changes.
 //!
-//! Limits and credit rest the quota group, a refused key itself, a refused model the key's use of that model. Faults of endpoint and provider
-//! go to breakers and never to a key, or one outage would burn the pool key by key. A verdict that the request itself may have caused cools at
-//! most one key per request, and not always (`doubt`).
+//! Limits and credit rest the quota group (credit of a part of it the key), a refused key itself, a refused model the key's use of that model.
+//! Faults of endpoint and provider go to breakers and never to a key, or one outage would burn the pool key by key. A verdict that the request
+//! itself may have caused cools at most one key per request, and not always (`doubt`).
 
 use super::units::recheck_interval;
 use super::{Balancer, Place, Ticket};
 use crate::attempts::{Attempts, Doubt};
 use crate::cooldown::Jitter;
 use crate::ids::Tick;
-use crate::observation::{Observation, Proof, Reach};
+use crate::observation::{Account, Observation, Proof, Reach};
 use crate::provider::{BreakerAt, RestAt, rests_on_the_way};
 use crate::rest::{Kind, Refusal};
 use crate::time::Time;
@@ -263,17 +263,20 @@ pub(super) fn blame(
 ) -> Option<(RestAt, Kind, Option<std::time::Duration>, Proof)> {
     let Place { key, quota, lane, .. } = place;
     Some(match observation {
-        Observation::Rate {
-            hint,
-            reach: Reach::Model,
-            proof,
-        } => (RestAt::QuotaModel(quota, lane), Kind::RateLimited, hint, proof),
-        Observation::Rate {
-            hint,
-            reach: Reach::QuotaGroup,
-            proof,
-        } => (RestAt::Quota(quota), Kind::RateLimited, hint, proof),
-        Observation::Credit { hint, proof } => (RestAt::Quota(quota), Kind::Credit, hint, proof),
+        Observation::Rate { hint, reach, proof } => {
+            let at = match reach {
+                Reach::Model => RestAt::QuotaModel(quota, lane),
+                Reach::QuotaGroup => RestAt::Quota(quota),
+            };
+            (at, Kind::RateLimited, hint, proof)
+        }
+        Observation::Credit { hint, account, proof } => {
+            let at = match account {
+                Account::QuotaGroup => RestAt::Quota(quota),
+                Account::Credential => RestAt::Key(key),
+            };
+            (at, Kind::Credit, hint, proof)
+        }
         Observation::Auth { proof, .. } => (RestAt::Key(key), Kind::Refused, None, proof),
         Observation::Model { proof } => (RestAt::KeyModel(key, lane), Kind::Refused, None, proof),
         _ => return None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use keypool_balance::config::{CredentialConfig, MemberConfig};
 use keypool_balance::health::{KeyReason, KeyState};
 use keypool_balance::verdict::{CoolingReason, Finding, VerdictId};
-use keypool_balance::{Config, Next, Observation, Proof, Reach};
+use keypool_balance::{Account, Config, Next, Observation, Proof, Reach};
 
 use crate::world::{World, group, key, member, pool, provider, rate};
 
@@ -305,23 +305,6 @@ fn what_is_not_the_keys_fault_cools_nothing() {
 }
 
 #[test]
-fn credit_rests_the_whole_group_longer() {
-    let mut world = World::of(pool(&["a", "b"]));
-    world.hit(
-        0,
-        0,
-        Observation::Credit {
-            hint: None,
-            proof: Proof::MachineCode,
-        },
-    );
-    assert_eq!(world.state(0), (KeyState::Exhausted, KeyReason::CreditExhausted));
-    let until = world.health(0, 0).until.unwrap().since(world.now);
-    assert!((Duration::from_secs(600)..=Duration::from_secs(720)).contains(&until));
-    assert_eq!(world.counts(10), [0, 10]);
-}
-
-#[test]
 fn the_last_usable_target_is_tried_after_five_seconds() {
     let mut world = World::of(pool(&["a"]));
     world.once(rate(None));
@@ -353,6 +336,7 @@ fn no_early_trial_before_a_vendors_hint_for_credit_or_while_others_serve() {
     let mut world = World::of(pool(&["a"]));
     world.once(Observation::Credit {
         hint: None,
+        account: Account::QuotaGroup,
         proof: Proof::MachineCode,
     });
     world.secs(599);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keypool_balance::health::KeyState;
-use keypool_balance::{Config, Next, Observation, Proof, Reach};
+use keypool_balance::{Account, Config, Next, Observation, Proof, Reach};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::{prop_assert, prop_assert_eq};
@@ -25,7 +25,11 @@ fn poison() -> impl Strategy<Value = Observation> {
             dead_code: false,
             proof
         }),
-        Just(Observation::Credit { hint: None, proof }),
+        Just(Observation::Credit {
+            hint: None,
+            account: Account::QuotaGroup,
+            proof
+        }),
     ]
 }
 

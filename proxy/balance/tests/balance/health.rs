@@ -2,7 +2,7 @@
 
 use keypool_balance::config::{CredentialConfig, MemberConfig};
 use keypool_balance::health::{KeyReason, KeyState};
-use keypool_balance::{Config, Observation, Proof, Reach};
+use keypool_balance::{Account, Config, Observation, Proof, Reach};
 
 use crate::world::{World, group, key, member, pool, provider, rate, weighted};
 
@@ -133,6 +133,7 @@ fn credit_outweighs_a_limit_while_both_stand() {
     };
     let credit = Observation::Credit {
         hint: None,
+        account: Account::QuotaGroup,
         proof: Proof::MachineCode,
     };
     for ((pick, mut attempts), observation) in flying.into_iter().zip([credit, limit]) {

@@ -8,7 +8,7 @@ use keypool_balance::config::{CredentialConfig, MemberConfig};
 use keypool_balance::health::KeyState;
 use keypool_balance::verdict::{Advice, CoolingReason, Finding, ForeignId, Scope};
 use keypool_balance::{
-    Advisory, Attempts, Config, EnvFault, Next, Observation, Pick, ProbeVerdict, Proof, Reach, Time,
+    Account, Advisory, Attempts, Config, EnvFault, Next, Observation, Pick, ProbeVerdict, Proof, Reach, Time,
 };
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
@@ -42,9 +42,14 @@ fn hint() -> impl Strategy<Value = Option<Duration>> {
 
 fn refusal() -> impl Strategy<Value = Observation> {
     let reach = prop_oneof![Just(Reach::Model), Just(Reach::QuotaGroup)];
+    let account = prop_oneof![Just(Account::QuotaGroup), Just(Account::Credential)];
     prop_oneof![
         (hint(), reach, proof()).prop_map(|(hint, reach, proof)| Observation::Rate { hint, reach, proof }),
-        (hint(), proof()).prop_map(|(hint, proof)| Observation::Credit { hint, proof }),
+        (hint(), account, proof()).prop_map(|(hint, account, proof)| Observation::Credit {
+            hint,
+            account,
+            proof
+        }),
         (any::<bool>(), proof()).prop_map(|(dead_code, proof)| Observation::Auth { dead_code, proof }),
         proof().prop_map(|proof| Observation::Model { proof }),
     ]
@@ -237,8 +242,12 @@ impl Observer {
                 reach: Reach::QuotaGroup,
                 proof,
             } => (whole_quota, hint, proof),
-            Observation::Credit { hint, proof } => {
-                (whole_quota, Some(hint.unwrap_or(Duration::from_secs(600))), proof)
+            Observation::Credit { hint, account, proof } => {
+                let place = match account {
+                    Account::QuotaGroup => whole_quota,
+                    Account::Credential => whole_key,
+                };
+                (place, Some(hint.unwrap_or(Duration::from_secs(600))), proof)
             }
             Observation::Auth { proof, .. } => (whole_key, None, proof),
             Observation::Model { proof } => (model_key, None, proof),
@@ -293,9 +302,13 @@ impl Observer {
             Op::Probe(index, verdict) => {
                 let fingerprint = key(["a", "b", "c", "d"][index]).fingerprint;
                 let probe = self.world.balancer.start_probe("p", &fingerprint).unwrap();
+                let dead = self.world.state(index).0 == KeyState::Invalid;
                 self.world.balancer.confirm(&probe, verdict, self.world.now);
                 if verdict == ProbeVerdict::Valid {
                     self.soft.remove(&("key", index, None));
+                    if dead {
+                        self.floors.remove(&("key", index, None));
+                    }
                 }
             }
             Op::Advise(index, secs) => {
@@ -395,7 +408,7 @@ proptest! {
         let mut world = World::seeded(config, seed);
         let doubtful = |observation: Observation| match observation {
             Observation::Rate { reach, .. } => Observation::Rate { hint: Some(Duration::from_secs(50)), reach, proof: Proof::Ambiguous },
-            Observation::Credit { hint, .. } => Observation::Credit { hint, proof: Proof::Ambiguous },
+            Observation::Credit { hint, account, .. } => Observation::Credit { hint, account, proof: Proof::Ambiguous },
             Observation::Auth { dead_code, .. } => Observation::Auth { dead_code, proof: Proof::Ambiguous },
             _ => Observation::Model { proof: Proof::Ambiguous },
         };
@@ -419,7 +432,7 @@ proptest! {
     ) {
         let certain = |observation: Observation| match observation {
             Observation::Rate { hint, reach, .. } => Observation::Rate { hint, reach, proof: Proof::MachineCode },
-            Observation::Credit { hint, .. } => Observation::Credit { hint, proof: Proof::MachineCode },
+            Observation::Credit { hint, account, .. } => Observation::Credit { hint, account, proof: Proof::MachineCode },
             Observation::Auth { dead_code, .. } => Observation::Auth { dead_code, proof: Proof::MachineCode },
             _ => Observation::Model { proof: Proof::MachineCode },
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keypool_balance::config::{CredentialConfig, MemberConfig};
-use keypool_balance::{Config, EnvFault, MemberSet, NoTarget, Observation, ProbeVerdict, Proof};
+use keypool_balance::{Account, Config, EnvFault, MemberSet, NoTarget, Observation, ProbeVerdict, Proof};
 
 use crate::world::{World, dead, group, key, member, pool, provider, rate, weighted};
 
@@ -42,6 +42,7 @@ fn every_cause_is_counted_once_per_credential() {
         2,
         Observation::Credit {
             hint: None,
+            account: Account::QuotaGroup,
             proof: Proof::MachineCode,
         },
     );

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keypool_balance::config::Ambiguous;
-use keypool_balance::{Attempts, Config, EnvFault, Next, Observation, Proof, Reach, StopReason};
+use keypool_balance::{Account, Attempts, Config, EnvFault, Next, Observation, Proof, Reach, StopReason};
 
 use crate::world::{World, dead, group, key, member, pool, provider, rate};
 
@@ -24,6 +24,7 @@ fn nine_bad_keys_and_a_good_one_cost_no_client_error() {
         dead(),
         Observation::Credit {
             hint: None,
+            account: Account::QuotaGroup,
             proof: Proof::MachineCode,
         },
     ];
@@ -70,6 +71,7 @@ fn a_poison_request_cools_one_key_and_stops_after_the_groups_attempts() {
         },
         Observation::Credit {
             hint: None,
+            account: Account::QuotaGroup,
             proof: Proof::Ambiguous,
         },
     ];

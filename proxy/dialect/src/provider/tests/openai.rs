@@ -100,3 +100,20 @@ fn openai_errors() {
         ],
     );
 }
+
+#[test]
+fn an_empty_account_is_the_organisations_or_one_projects() {
+    let cases = [
+        ("insufficient_quota", Scope::QuotaGroup),
+        ("credit_balance_exhausted", Scope::QuotaGroup),
+        ("organization_spend_limit_exceeded", Scope::QuotaGroup),
+        ("organization_usage_limit_exceeded", Scope::QuotaGroup),
+        ("billing_not_active", Scope::QuotaGroup),
+        ("billing_hard_limit_reached", Scope::QuotaGroup),
+        ("project_spend_limit_exceeded", Scope::Credential),
+    ];
+    for (code, scope) in cases {
+        let found = outcome_of(OpenAI, 429, &error("insufficient_quota", code, ""));
+        assert_eq!((found.class, found.scope), (Credit, scope), "{code}");
+    }
+}
