@@ -166,6 +166,43 @@ async fn a_restricted_key_that_may_not_list_models_is_used() {
     }
 }
 
+/// A server that sends no codes and has no validation call: requests confirm what its bare 401 says.
+#[tokio::test]
+async fn a_bare_401_is_confirmed_by_a_second_request_where_there_is_no_validation_call() {
+    for probed in [false, true] {
+        let keys = ["k0", "k1"];
+        let fake = provider(&keys);
+        let no_such_call = Answer {
+            body: Some(Body::Text(r#"{"detail":"Not Found"}"#.into())),
+            ..bare(404)
+        };
+        fake.add_rule(Rule::new(no_such_call).path("*/models"));
+        fake.add_rule(Rule::new(bare(401)).key("k0").path("*/chat/*"));
+        let rig = Setup::new()
+            .member("a", &fake, &keys)
+            .each_provider(|provider| {
+                provider.probe.enabled = probed;
+                provider.cooldown.initial_ms = 250;
+            })
+            .start()
+            .await;
+        if probed {
+            until("the missing call", 5 * SECOND, || {
+                keys.iter()
+                    .all(|key| fake.counts().keys.get(*key).is_some_and(|count| count.probes > 0))
+            })
+            .await;
+        }
+        let end = Instant::now() + 10 * SECOND;
+        while rig.state("a", "k0").await != "Invalid" {
+            assert!(Instant::now() < end, "probed: {probed}");
+            assert_eq!(rig.chat().await.status, 200);
+        }
+        assert_eq!(fake.counts().keys["k0"].requests, 2, "probed: {probed}");
+        rig.finish(&[&fake]).await;
+    }
+}
+
 #[tokio::test]
 async fn poisonous_requests_cool_one_key_at_a_time_and_the_others_serve_on() {
     const KEYS: [&str; 8] = ["k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"];

@@ -31,9 +31,9 @@ pub enum Class {
     RateLong,
     /// Out of money, spend cap or hard limit.
     Credit,
-    /// The key is refused, with a code or words that say so.
+    /// The key is refused, with a code or words that say so, or with 401 by a server that sends no codes.
     AuthDead,
-    /// 401 or 403 that says nothing: the key, its rights, or the request.
+    /// 401 or 403 that proves nothing: the key, its rights, or the request.
     AuthUnclear,
     /// This key may not use this model, or the model is not there.
     Model,

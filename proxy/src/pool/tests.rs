@@ -262,6 +262,16 @@ fn outcomes_become_observations() {
             },
         ),
         (
+            Class::AuthDead,
+            false,
+            Scope::Credential,
+            false,
+            Observation::Auth {
+                dead_code: true,
+                proof: bare,
+            },
+        ),
+        (
             Class::AuthUnclear,
             false,
             Scope::Credential,

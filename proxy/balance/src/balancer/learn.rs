@@ -113,17 +113,22 @@ impl Balancer {
         self.tell_rest(place.provider, at, now);
     }
 
-    /// A refusal of the key: benched, with one validation call to confirm; where there is none, a second request's refusal is enough.
+    /// A refusal of the key: benched, with one validation call to confirm; where there is none, a second request's refusal is enough. One that
+    /// its request may have caused confirms only where another key has served the first request, or where there is no other key.
     fn bench(&mut self, refused: Refused, place: Place, dead_code: bool, now: Time) {
         let at = RestAt::Key(place.key);
         let Some(held) = self.providers.get_mut(place.provider) else {
             return;
         };
         let probed = recheck_interval(held, place.key).is_some();
+        let lane = held.lanes.get(place.lane);
+        let alone = lane.is_some_and(|lane| lane.candidates.iter().all(|other| other.key == place.key));
         let Some(key) = held.keys.get_mut(place.key) else {
             return;
         };
-        let confirmed = dead_code && key.suspected && !probed;
+        let cleared = key.whole.own.as_ref().is_some_and(|own| !own.doubtful);
+        let sure = !refused.doubtful || cleared || alone;
+        let confirmed = dead_code && key.suspected && !probed && sure;
         key.suspected |= dead_code;
         if probed && key.whole.kind() == Some(Kind::Invalid) {
             return;

@@ -1,7 +1,7 @@
 //! What ends a verdict before its time. Only an attempt that was sent after the verdict was known speaks against it.
 
-use super::{Kind, Rest};
 use super::phase::Event;
+use super::{Kind, Rest};
 use crate::ids::Tick;
 use crate::time::Time;
 use crate::verdict::VerdictId;

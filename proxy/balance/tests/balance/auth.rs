@@ -239,6 +239,50 @@ fn without_a_validation_call_a_second_request_confirms() {
     assert_eq!(world.state(0), (KeyState::Healthy, KeyReason::Proven));
 }
 
+/// A bare 401, as servers send it that have no codes.
+#[test]
+fn a_doubtful_refusal_confirms_only_where_the_first_request_was_not_to_blame() {
+    let bare = Observation::Auth {
+        dead_code: true,
+        proof: Proof::Ambiguous,
+    };
+    let only = || Config {
+        providers: vec![keypool_balance::config::ProviderConfig {
+            probe_interval: None,
+            ..provider("p", vec![key("a")])
+        }],
+        groups: vec![group(vec![member("p")])],
+    };
+    for (config, served_by_another, expected) in [
+        (unprobed(), true, Some(INVALID)),
+        (unprobed(), false, None),
+        (only(), false, Some(INVALID)),
+    ] {
+        let mut world = World::of(config);
+        world.counts(2);
+        for _ in 0..2 {
+            // Requests are served until one meets the key.
+            let mut attempts = loop {
+                let (pick, mut attempts) = world.pick();
+                if pick.credential == 0 {
+                    world.settle(&pick, bare, &mut attempts);
+                    break attempts;
+                }
+                world.settle(&pick, Observation::Success, &mut attempts);
+            };
+            if served_by_another {
+                let pick = world.try_pick(&mut attempts).unwrap();
+                world.settle(&pick, Observation::Success, &mut attempts);
+            }
+            world.now = world.health(0, 0).until.unwrap_or(world.now);
+        }
+        // The end of a rest is reached.
+        let over = (KeyState::Healthy, KeyReason::CooldownOver);
+        let found = Some(world.state(0)).filter(|state| *state != over);
+        assert_eq!(found, expected, "served by another: {served_by_another}");
+    }
+}
+
 #[test]
 fn without_a_dead_keys_code_nothing_confirms() {
     let mut world = World::of(unprobed());

@@ -27,20 +27,18 @@ pub(super) fn classify(at: StatusCode, error: &ErrorBody) -> Outcome {
         401 if error.fields().is_some_and(|fields| fields.code.is_some()) => {
             Outcome::new(Class::AuthUnclear, UNKNOWN_CODE)
         }
-        401 | 403 => Outcome::new(Class::AuthUnclear, code),
+        // It has none: then this is how it refuses a key. Never as sure as a code, for the request may have earned it.
+        401 => Outcome::new(Class::AuthDead, code),
+        403 => Outcome::new(Class::AuthUnclear, code),
         429 => Outcome::new(Class::Rate, code),
         _ => status::outcome(at, error),
     }
 }
 
-/// What the answer to `GET /models` shows. Where a server sends no codes, a 401 is a refusal of the key, unless its words
-/// say something else.
+/// What the answer to `GET /models` shows.
 pub(super) fn probed(at: StatusCode, outcome: &Outcome) -> ProbeVerdict {
     match outcome.class {
-        Class::AuthDead if outcome.machine_code => ProbeVerdict::Dead { code: outcome.code },
-        Class::AuthUnclear if at == StatusCode::UNAUTHORIZED && outcome.code != UNKNOWN_CODE => {
-            ProbeVerdict::Dead { code: outcome.code }
-        }
+        Class::AuthDead => ProbeVerdict::Dead { code: outcome.code },
         // No such call here: a server without a list of models.
         Class::Env if matches!(at.as_u16(), 404 | 405) => ProbeVerdict::NotVerifiable,
         _ => openai::probed(outcome),

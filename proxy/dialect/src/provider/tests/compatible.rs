@@ -18,13 +18,13 @@ fn compatible_errors() {
         (404, vllm("NotFoundError", r#""model""#, 404, "The model `llama` does not exist."), Model, UNSURE, "http_404", NO_HINT),
         (404, flat("NotFoundError", "404", "The model `llama` does not exist."), Model, UNSURE, "http_404", NO_HINT),
         (404, vllm("NotFoundError", "null", 404, "Not Found"), Env, UNSURE, "no_such_path", NO_HINT),
-        (401, r#"{"error":"Unauthorized"}"#.into(), AuthUnclear, UNSURE, "http_401", NO_HINT),
+        (401, r#"{"error":"Unauthorized"}"#.into(), AuthDead, UNSURE, "http_401", NO_HINT),
         (500, vllm("InternalServerError", "null", 500, "EngineCore encountered an issue"), Server, UNSURE, "http_500", NO_HINT),
         (503, String::new(), Overload, UNSURE, "http_503", NO_HINT),
         // web frameworks
         (404, r#"{"detail":"Not Found"}"#.into(), Env, UNSURE, "no_such_path", NO_HINT),
         (405, r#"{"detail":"Method Not Allowed"}"#.into(), Env, UNSURE, "no_such_path", NO_HINT),
-        (401, r#"{"detail":"Invalid token"}"#.into(), AuthUnclear, UNSURE, "http_401", NO_HINT),
+        (401, r#"{"detail":"Invalid token"}"#.into(), AuthDead, UNSURE, "http_401", NO_HINT),
         (422, r#"{"detail":[{"loc":["body","messages"],"msg":"field required"}]}"#.into(), Client, UNSURE, "http_422", NO_HINT),
         // Ollama
         (404, r#"{"error":"model 'llama' not found"}"#.into(), Model, UNSURE, "http_404", NO_HINT),
@@ -39,7 +39,7 @@ fn compatible_errors() {
         // Cohere's compatible endpoint
         (498, r#"{"message":"blocked output: denied token","id":"1"}"#.into(), Client, UNSURE, "http_498", NO_HINT),
         // Mistral
-        (401, r#"{"message":"Unauthorized","request_id":"1"}"#.into(), AuthUnclear, UNSURE, "http_401", NO_HINT),
+        (401, r#"{"message":"Unauthorized","request_id":"1"}"#.into(), AuthDead, UNSURE, "http_401", NO_HINT),
         (429, r#"{"object":"error","message":"Requests rate limit exceeded","type":"rate_limited","param":null,"code":"1300"}"#.into(), Rate, UNSURE, "http_429", NO_HINT),
         // OpenRouter
         (403, r#"{"error":{"code":403,"message":"Your input was flagged","metadata":{"reasons":["x"]}}}"#.into(), Client, UNSURE, "http_403", NO_HINT),
@@ -52,7 +52,7 @@ fn compatible_errors() {
         (404, error("-", "DeploymentNotFound", "The API deployment for this resource does not exist."), Model, SURE, "deploymentnotfound", NO_HINT),
         (400, error("-", "content_filter", "The response was filtered"), Client, SURE, "content_filter", NO_HINT),
         // self-made
-        (401, "Unauthorized".into(), AuthUnclear, UNSURE, "http_401", NO_HINT),
+        (401, "Unauthorized".into(), AuthDead, UNSURE, "http_401", NO_HINT),
         (401, error("auth", "token_expired", "expired"), AuthUnclear, UNSURE, "unknown_code", NO_HINT),
         (401, error("auth", "invalid_api_key", "no"), AuthDead, SURE, "invalid_api_key", NO_HINT),
         (403, String::new(), AuthUnclear, UNSURE, "http_403", NO_HINT),
