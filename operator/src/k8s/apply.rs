@@ -38,8 +38,8 @@ pub enum ApplyError {
         /// Its name.
         name: String,
     },
-    /// The request failed. The body of a refused write is not kept: it may quote a key.
-    #[error("{kind} {name} could not be {operation} (status {code})")]
+    /// The request failed.
+    #[error("{kind} {name} could not be {operation} (status {code}{})", told(text))]
     Request {
         /// Kind of the child.
         kind: &'static str,
@@ -49,7 +49,17 @@ pub enum ApplyError {
         operation: &'static str,
         /// HTTP status, 0 when there was no answer.
         code: u16,
+        /// What the API server said; empty for a Secret, whose refusal may quote a key.
+        text: String,
     },
+}
+
+fn told(text: &str) -> String {
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!(": {text}")
+    }
 }
 
 /// What the last write of a child left behind: while both ends are unchanged there is nothing to do.
@@ -122,17 +132,16 @@ impl Children {
                     return Ok(());
                 }
                 let mut read_version = read_version;
-                if created_by_us(&existing) {
-                    // Fields of a POST are owned by an `Update` entry, and would outlive their removal from what we apply.
+                if let Some(entries) = as_applied(&existing) {
                     let meta = serde_json::json!({
-                        "managedFields": [{}],
+                        "managedFields": entries,
                         "uid": existing.uid(),
-                        "resourceVersion": read_version,
+                        "resourceVersion": read_version.clone().or_else(|| existing.resource_version()),
                     });
-                    let reset = Patch::Merge(serde_json::json!({ "metadata": meta }));
-                    let reset = api.patch_metadata(&name, &PatchParams::default(), &reset).await;
-                    let reset = reset.map_err(failed("applied"))?;
-                    read_version = read_version.and(reset.resource_version());
+                    let patch = Patch::Merge(serde_json::json!({ "metadata": meta }));
+                    let patched = api.patch_metadata(&name, &PatchParams::default(), &patch).await;
+                    let patched = patched.map_err(failed("applied"))?;
+                    read_version = read_version.and(patched.resource_version());
                 }
                 // With the UID that was checked, an object that was replaced meanwhile is refused and not adopted.
                 desired.meta_mut().uid = existing.uid();
@@ -213,29 +222,45 @@ impl Written {
 }
 
 impl ApplyError {
-    /// A request that failed. The answer's text is left out: it may quote a Secret.
+    /// A request that failed.
     pub fn request(kind: &'static str, name: String, operation: &'static str, error: &kube::Error) -> Self {
-        let code = if let kube::Error::Api(status) = error {
-            status.code
-        } else {
-            0
+        let (code, text) = match error {
+            kube::Error::Api(status) if kind == "Secret" => (status.code, String::new()),
+            kube::Error::Api(status) => (status.code, one_line(&status.message)),
+            _ => (0, String::new()),
         };
         Self::Request {
             kind,
             name,
             operation,
             code,
+            text,
         }
     }
 }
 
-fn created_by_us(existing: &impl Resource) -> bool {
-    let entries = existing.meta().managed_fields.as_deref().unwrap_or_default();
-    let ours = |entry: &&ManagedFieldsEntry| entry.manager.as_deref() == Some(FIELD_MANAGER);
-    entries
-        .iter()
-        .filter(ours)
-        .any(|entry| entry.operation.as_deref() == Some("Update"))
+/// Characters of the API server's text that are kept.
+const MAX_TEXT: usize = 400;
+
+fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(MAX_TEXT).collect()
+}
+
+/// The owners of a child's fields with ours as one that applies: what we only created, we would never remove. A POST makes its
+/// author an owner by `Update`, whose fields outlive their removal from what is applied. None when there is nothing to mend.
+fn as_applied(existing: &impl Resource) -> Option<Vec<ManagedFieldsEntry>> {
+    let mut entries = existing.meta().managed_fields.clone()?;
+    let is = |entry: &ManagedFieldsEntry, operation| {
+        entry.manager.as_deref() == Some(FIELD_MANAGER)
+            && entry.operation.as_deref() == Some(operation)
+            && entry.subresource.is_none()
+    };
+    if entries.iter().any(|entry| is(entry, "Apply")) {
+        return None;
+    }
+    entries.iter_mut().find(|entry| is(entry, "Update"))?.operation = Some("Apply".into());
+    Some(entries)
 }
 
 /// A hash within this process: what is compared was made by the same build.
@@ -244,4 +269,58 @@ fn digest(desired: &impl Serialize) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(&bytes);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::Secret;
+
+    fn entry(manager: &str, operation: &str) -> ManagedFieldsEntry {
+        ManagedFieldsEntry {
+            manager: Some(manager.into()),
+            operation: Some(operation.into()),
+            ..ManagedFieldsEntry::default()
+        }
+    }
+
+    #[test]
+    fn what_we_created_we_own_as_if_we_had_applied_it() {
+        let mended = |entries: Vec<ManagedFieldsEntry>| {
+            let mut secret = Secret::default();
+            secret.metadata.managed_fields = Some(entries);
+            as_applied(&secret)
+        };
+        let (ours, others) = (entry(FIELD_MANAGER, "Update"), entry("kubectl", "Update"));
+        let applied = entry(FIELD_MANAGER, "Apply");
+        assert_eq!(
+            mended(vec![others.clone(), ours.clone()]),
+            Some(vec![others.clone(), applied.clone()])
+        );
+        assert_eq!(mended(vec![applied, ours.clone()]), None);
+        assert_eq!(mended(vec![others]), None);
+        let of_status = ManagedFieldsEntry {
+            subresource: Some("status".into()),
+            ..ours
+        };
+        assert_eq!(mended(vec![of_status]), None);
+        assert_eq!(as_applied(&Secret::default()), None);
+    }
+
+    #[test]
+    fn the_text_of_a_refusal_is_kept_but_for_secrets() {
+        let refusal = || {
+            kube::core::Status::failure("quota:\n exceeded", "Forbidden")
+                .with_code(403)
+                .boxed()
+        };
+        let of = |kind| {
+            ApplyError::request(kind, "chat".into(), "applied", &kube::Error::Api(refusal())).to_string()
+        };
+        assert_eq!(
+            of("Deployment"),
+            "Deployment chat could not be applied (status 403: quota: exceeded)"
+        );
+        assert_eq!(of("Secret"), "Secret chat could not be applied (status 403)");
+    }
 }
