@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use controller::installation::{GROUP, Installation, KEYS};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::PodSpec;
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role};
-use keypool_fake_provider::KeyState;
+use keypool_fake_provider::{Answer, ErrorKind, KeyState, Rule};
 use keypool_tests::canary::Scan;
 use keypool_tests::control_plane::audit;
 use keypool_tests::ring::Test;
@@ -30,7 +32,10 @@ async fn leader_killed_twenty_times(test: Test) -> anyhow::Result<()> {
     let operators = [installation.operator(1).await?, installation.operator(2).await?];
     installation.ready(2).await?;
     installation.fake.set_key_state(KEYS[0].0, KeyState::Revoked)?;
+    let limited = Answer::error(ErrorKind::RateLimitExceeded).header("retry-after", "900");
+    installation.fake.add_rule(Rule::new(limited).key(KEYS[1].0));
     installation.send(8).await?;
+    installation.key_state(KEYS[1].0, "CoolingDown").await?;
     let providers = installation.watch("ModelProvider").await?;
     let invalid =
         |seen: &keypool_tests::watcher::Seen| seen.object.data.to_string().contains("RefusedByProvider");
@@ -53,6 +58,10 @@ async fn leader_killed_twenty_times(test: Test) -> anyhow::Result<()> {
         wait::until_value(&what, LIMIT, changed, |now| !now.is_empty() && *now != holder).await?;
         installation.acknowledged_by(&operators, 2).await?;
         killed.restart()?;
+        // Some die in the midst of their first looks; some have written what they had to say; the last has nothing left to say.
+        if round % 4 == 3 {
+            led_for(&test, if round == 19 { SETTLED } else { SPOKEN }).await?;
+        }
     }
 
     for (kind, watcher) in [("ModelProvider", &providers), ("LoadBalanceGroup", &groups)] {
@@ -73,6 +82,23 @@ async fn leader_killed_twenty_times(test: Test) -> anyhow::Result<()> {
         );
     }
     installation.finish(&test).await
+}
+
+/// Longer than a change of the status is held back to gather others.
+const SPOKEN: Duration = Duration::from_secs(3);
+/// Longer than a new leader takes the stored word for what it has not heard.
+const SETTLED: Duration = Duration::from_secs(18);
+
+/// Waits until one and the same leader has renewed its Lease for so long.
+async fn led_for(test: &Test, long: Duration) -> anyhow::Result<()> {
+    let led = || async {
+        let spec = test.api::<Lease>().get("keypool-operator").await?.spec;
+        let times = spec.and_then(|spec| spec.renew_time.zip(spec.acquire_time));
+        let (renewed, acquired) = times.context("the Lease has its times")?;
+        Ok::<_, anyhow::Error>(renewed.0.duration_since(acquired.0).unsigned_abs())
+    };
+    wait::until_value("a leader to have led for a while", LIMIT, led, |led| *led >= long).await?;
+    Ok(())
 }
 
 async fn holder(test: &Test) -> anyhow::Result<String> {
@@ -115,6 +141,7 @@ async fn verbs_used_are_the_verbs_granted(test: Test) -> anyhow::Result<()> {
         !names.contains(&format!("{GROUP}-client"))
     })
     .await?;
+    without_what_it_had_at_creation(&test).await?;
     kubectl
         .run(&[
             "label",
@@ -195,6 +222,35 @@ async fn verbs_used_are_the_verbs_granted(test: Test) -> anyhow::Result<()> {
     let beyond: Vec<_> = used.difference(&granted).collect();
     ensure!(beyond.is_empty(), "used beyond the roles: {beyond:#?}");
     installation.finish(&test).await
+}
+
+/// What is removed from a group goes from its Deployment, also what that was created with.
+async fn without_what_it_had_at_creation(test: &Test) -> anyhow::Result<()> {
+    let api = test.api::<Deployment>();
+    let template = || async {
+        let deployment = api.get(&format!("{GROUP}-keypool")).await?;
+        let pod = deployment.spec.and_then(|spec| spec.template.spec);
+        pod.context("the Deployment has a template")
+    };
+    let limits = |pod: &PodSpec| {
+        let containers = pod.containers.iter();
+        containers
+            .filter_map(|container| container.resources.as_ref()?.limits.as_ref())
+            .count()
+    };
+    let pod = template().await?;
+    ensure!(
+        limits(&pod) == 1 && pod.image_pull_secrets.is_some(),
+        "it was not created so: {pod:?}"
+    );
+    let removed = r#"{"spec":{"proxy":{"resources":null,"imagePullSecrets":null}}}"#;
+    let patch = ["patch", "lbg", GROUP, "--type=merge", "-p", removed];
+    test.kubectl()?.run(&patch).await?;
+    wait::until_value("limits and pull Secrets to go", LIMIT, template, |pod| {
+        limits(pod) == 0 && pod.image_pull_secrets.as_ref().is_none_or(Vec::is_empty)
+    })
+    .await?;
+    Ok(())
 }
 
 fn verbs(rule: PolicyRule) -> Vec<(String, String, String)> {

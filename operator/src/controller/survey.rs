@@ -112,12 +112,11 @@ fn used(context: &Context, view: &ProviderView, now: Monotonic) -> (ProviderUse,
     };
     let mut settled = Some(context.leading_since + SETTLING).filter(|at| now < *at);
     let mut silent: Option<Monotonic> = None;
-    for group in context
-        .views
-        .groups_in(&view.resource.namespace().unwrap_or_default())
-    {
+    // The specs, not what the passes made of them: a new leader's first passes come one after the other.
+    let namespace = view.resource.namespace();
+    let groups = context.stores.groups.state().into_iter();
+    for group in groups.filter(|group| group.namespace() == namespace) {
         let members = group
-            .resource
             .spec
             .members
             .iter()
@@ -127,8 +126,8 @@ fn used(context: &Context, view: &ProviderView, now: Monotonic) -> (ProviderUse,
             continue;
         }
         used.models.extend(models.into_iter().cloned());
-        used.groups.insert(group.resource.name_any());
-        let fleet = fleet::view(context, &group.resource);
+        used.groups.insert(group.name_any());
+        let fleet = fleet::view(context, &group);
         used.reporters.ready += fleet.reporting(now);
         used.reporters.total += fleet.counted().count();
         let unheard = fleet

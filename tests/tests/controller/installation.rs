@@ -89,7 +89,9 @@ impl Installation {
             }),
             json!({
                 "apiVersion": "keypool.dev/v1alpha1", "kind": "LoadBalanceGroup", "metadata": {"name": GROUP},
-                "spec": {"members": [{"name": "m", "providerRef": {"name": PROVIDER}, "model": "gpt-4.1"}], "proxy": {"replicas": 2}},
+                "spec": {"members": [{"name": "m", "providerRef": {"name": PROVIDER}, "model": "gpt-4.1"}], "proxy": {
+                    "replicas": 2, "resources": {"limits": {"memory": "1Gi"}}, "imagePullSecrets": [{"name": "absent"}],
+                }},
             }),
         ];
         let text: Vec<String> = manifests.iter().map(Value::to_string).collect();
