@@ -74,11 +74,19 @@ fn remember(
     if before.is_none()
         && let (Ok(validated), Some(status)) = (&judged, &provider.status)
     {
+        // A value that is away for a moment has the name that the status knows.
+        let stored = |name: &str, fingerprint: &str| {
+            let mut keys = status.keys.iter().filter(|key| key.name == name);
+            keys.any(|key| key.fingerprint.as_deref() == Some(fingerprint))
+        };
         let current = |fingerprint: &str| {
             validated
                 .credentials
                 .iter()
-                .any(|credential| credential.value.fingerprint() == Some(fingerprint))
+                .any(|credential| match credential.value.refusal() {
+                    Some(refusal) => refusal.grace_until().is_some() && stored(&credential.name, fingerprint),
+                    None => credential.value.fingerprint() == Some(fingerprint),
+                })
         };
         let now = context.clock.now();
         context
@@ -94,3 +102,6 @@ fn remember(
         looked,
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -125,7 +125,9 @@ fn paused(observed: &Observed<'_>) -> Option<Check> {
     (annotations.get(PAUSED)? == "true").then(|| {
         Check::yes(
             Reason::Paused,
-            format!("the annotation {PAUSED} holds this object; remove it to go on."),
+            format!(
+                "the annotation {PAUSED} holds what is written for an object, and for a ModelProvider nothing is: its keys and edits stay in use. To hold them, annotate the LoadBalanceGroups that use it."
+            ),
         )
     })
 }
