@@ -33,9 +33,9 @@ where
     })
 }
 
-/// The generations of children. A Deployment's status changes all the time and is not ours to mend.
+/// Generations and labels of children: what we write there. A Deployment's status changes all the time and is not ours to mend.
 #[derive(Default)]
-pub(super) struct Generations(HashMap<String, i64>);
+pub(super) struct Generations(HashMap<String, u64>);
 
 impl Generations {
     /// Whether somebody changed what we wrote, as far as can be told: what has no generation may always have been changed.
@@ -46,10 +46,13 @@ impl Generations {
             self.0.remove(&uid);
             return true;
         }
-        match meta.generation {
-            Some(now) => self.0.insert(uid, now) != Some(now),
-            None => true,
-        }
+        let Some(generation) = meta.generation else {
+            return true;
+        };
+        let mut hasher = DefaultHasher::new();
+        (generation, &meta.labels).hash(&mut hasher);
+        let now = hasher.finish();
+        self.0.insert(uid, now) != Some(now)
     }
 }
 
@@ -99,9 +102,14 @@ mod tests {
     }
 
     #[test]
-    fn a_child_is_news_with_another_generation_or_without_any() {
+    fn a_child_is_news_with_another_generation_or_label_or_without_a_generation() {
         let mut generations = Generations::default();
+        let mut labelled = there("a", Some(1), "x");
+        if let Change::Applied(child) = &mut labelled {
+            child.metadata.labels = Some([("who".to_owned(), "us".to_owned())].into());
+        }
         for (change, want) in [
+            (labelled, true),
             (there("a", Some(1), "x"), true),
             (there("a", Some(1), "y"), false),
             (there("a", Some(2), "y"), true),
