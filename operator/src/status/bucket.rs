@@ -84,6 +84,11 @@ impl Bucket {
         Permit::At(self.at + wait)
     }
 
+    /// Takes back a write that failed.
+    pub fn give_back(&mut self) {
+        self.left = (self.left + 1).min(SIZE);
+    }
+
     fn refill(&mut self, now: Monotonic) {
         let refill = i64::try_from(REFILL.as_millis()).unwrap_or(i64::MAX);
         let earned = (now.0.saturating_sub(self.at.0)).max(0) / refill;
@@ -157,6 +162,15 @@ mod tests {
         assert_eq!(bucket.ask(Change::Urgent, Monotonic(2200)), Permit::Now);
         assert_eq!(bucket.ask(Change::None, Monotonic(2300)), Permit::Nothing);
         assert_eq!(bucket.ask(Change::Detail, at(4)), Permit::At(at(5)));
+    }
+
+    #[test]
+    fn a_write_that_failed_costs_nothing() {
+        let mut bucket = Bucket::new(at(0));
+        for _ in 0..20 {
+            assert_eq!(written(&mut bucket, Change::Urgent, 0), 0);
+            bucket.give_back();
+        }
     }
 
     #[test]

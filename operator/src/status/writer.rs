@@ -13,7 +13,7 @@ use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
-use super::{Bucket, Comparable, Permit, key_events};
+use super::{Bucket, Change, Comparable, Permit, key_events};
 use crate::controller::context::{Context, Subject};
 use crate::controller::load_balance_group::fleet;
 use crate::fleet::knowledge::News;
@@ -22,27 +22,48 @@ use crate::k8s::events::Events;
 use crate::moment::Monotonic;
 use crate::telemetry::Metrics;
 
+mod announcer;
 mod flights;
 mod housekeeping;
 mod look;
 mod patch;
 
+use announcer::Announcer;
 use flights::{Flights, Landed, Landing};
 
-/// A failed write is tried again after this.
+/// A failed write is tried again after this, and each time later,
 const TRY_AGAIN: Duration = Duration::from_secs(2);
+/// up to this.
+const TRY_AGAIN_AT_LAST: Duration = Duration::from_secs(60);
 /// Between two looks at an object that nothing woke.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// What is gone is forgotten, and every pod list is counted, this often.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
 
+/// A run of failed writes of one object: whatever wakes it, it is not written before the next try is due.
+#[derive(Clone, Copy, Debug, Default)]
+struct Failures {
+    count: u32,
+    until: Monotonic,
+}
+
+impl Failures {
+    fn again(&mut self, now: Monotonic) -> Monotonic {
+        let pause = TRY_AGAIN.saturating_mul(1 << self.count.min(10));
+        self.count = self.count.saturating_add(1);
+        self.until = now + pause.min(TRY_AGAIN_AT_LAST);
+        self.until
+    }
+}
+
 /// The one writer of status.
 pub struct Writer {
     context: Arc<Context>,
-    events: Events,
+    announcer: Announcer,
     metrics: Metrics,
     due: HashMap<Subject, Monotonic>,
     buckets: HashMap<Subject, Bucket>,
+    failures: HashMap<Subject, Failures>,
     flights: Flights<Subject>,
     acknowledged: BTreeMap<ObjectId, usize>,
 }
@@ -52,10 +73,11 @@ impl Writer {
     pub fn new(context: Arc<Context>, events: Events, metrics: Metrics) -> Self {
         Self {
             context,
-            events,
+            announcer: Announcer::start(events),
             metrics,
             due: HashMap::new(),
             buckets: HashMap::new(),
+            failures: HashMap::new(),
             flights: Flights::default(),
             acknowledged: BTreeMap::new(),
         }
@@ -100,13 +122,22 @@ impl Writer {
     }
 
     fn take_in(&mut self, landed: Landed<Subject>) {
+        let subject = landed.subject;
         match landed.landing {
             Landing::Failed => {
-                let again = self.context.clock.now().monotonic + TRY_AGAIN;
-                self.look_again(landed.subject, again);
+                if let Some(bucket) = self.buckets.get_mut(&subject) {
+                    bucket.give_back();
+                }
+                let failures = self.failures.entry(subject.clone()).or_default();
+                let again = failures.again(self.context.clock.now().monotonic);
+                self.look_again(subject, again);
             }
-            Landing::Done if landed.asked => self.wake(landed.subject),
-            Landing::Done => {}
+            Landing::Done => {
+                self.failures.remove(&subject);
+                if landed.asked {
+                    self.wake(subject);
+                }
+            }
         }
     }
 
@@ -216,5 +247,22 @@ impl Writer {
                 ObjectRef::new(&member.provider_ref.name).within(&namespace),
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_keeps_failing_is_tried_less_and_less_often() {
+        let (mut failures, mut now) = (Failures::default(), Monotonic(0));
+        let pauses = (0..8).map(|_| {
+            let until = failures.again(now);
+            let pause = until.since(now).as_secs();
+            now = until;
+            pause
+        });
+        assert_eq!(pauses.collect::<Vec<_>>(), [2, 4, 8, 16, 32, 60, 60, 60]);
     }
 }

@@ -36,6 +36,7 @@ impl Writer {
         };
         self.buckets.retain(|subject, _| live(subject));
         self.due.retain(|subject, _| live(subject));
+        self.failures.retain(|subject, _| live(subject));
     }
 }
 

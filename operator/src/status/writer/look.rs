@@ -12,12 +12,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::patch::patch;
-use super::{Bucket, Comparable, Landing, Permit, Writer, key_events};
+use super::{Bucket, Change, Comparable, Landing, Permit, Writer, key_events};
 use crate::controller::context::Subject;
 use crate::controller::load_balance_group::fleet;
 use crate::controller::survey;
 use crate::install::ObjectId;
-use crate::k8s::events::Severity;
 use crate::moment::Monotonic;
 use crate::telemetry::{Kind, Outcome};
 
@@ -38,9 +37,9 @@ impl Writer {
                 let mut known = view.resource.as_ref().clone();
                 known.status = stored;
                 let news = key_events(&known, &status);
-                let (context, events, about) = (
+                let (context, queue, about) = (
                     Arc::clone(&self.context),
-                    self.events.clone(),
+                    self.announcer.queue(),
                     resource.object_ref(&()),
                 );
                 let written = status.clone();
@@ -48,12 +47,8 @@ impl Writer {
                 let after = move || async move {
                     context.views.provider_written(at, written);
                     for event in news {
-                        let severity = if event.warning {
-                            Severity::Warning
-                        } else {
-                            Severity::Normal
-                        };
-                        events.publish(&about, severity, event.reason, event.note).await;
+                        // Nobody listens only while the process ends.
+                        let _ = queue.send((about.clone(), event));
                     }
                 };
                 self.write::<ModelProvider, _, _, _>(Kind::ModelProvider, subject, id, status, after);
@@ -115,7 +110,11 @@ impl Writer {
             .buckets
             .entry(subject.clone())
             .or_insert_with(|| Bucket::new(now));
-        let permit = bucket.ask(status.change_from(stored), now);
+        let waits = self.failures.get(subject).filter(|failures| now < failures.until);
+        let permit = match (status.change_from(stored), waits) {
+            (Change::None, _) | (_, None) => bucket.ask(status.change_from(stored), now),
+            (_, Some(failures)) => Permit::At(failures.until),
+        };
         match permit {
             Permit::Nothing => self.metrics.status(kind, Outcome::Unchanged),
             Permit::At(_) => self.metrics.status(kind, Outcome::Coalesced),
