@@ -46,8 +46,15 @@ impl Default for ClientAccess {
 /// One key that clients may use.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    rule(
+        "self.name != 'generated'",
+        "generated is the name of the key that Keypool makes; give this one another name",
+    )
+]))]
 pub struct ClientKey {
-    /// Name of the client, unique in this group. It stands in logs, never the value.
+    /// Name of the client, unique in this group; not generated, which is the name of the key that Keypool makes. It stands in logs,
+    /// never the value.
     #[schemars(length(min = 1, max = 63), regex(pattern = text::LABEL))]
     pub name: String,
     /// The value: a data key of a Secret in the same namespace.
