@@ -50,6 +50,13 @@ impl Check {
         self.status == ConditionStatus::True
     }
 
+    /// What a stored condition says of this generation.
+    pub fn stored_of(conditions: &[Condition], kind: ConditionType, generation: i64) -> Option<Self> {
+        let speaks = |c: &&Condition| c.type_ == kind.as_str() && c.observed_generation == Some(generation);
+        conditions.iter().find(speaks)?;
+        Self::stored(conditions, kind)
+    }
+
     /// What a stored condition says.
     pub fn stored(conditions: &[Condition], kind: ConditionType) -> Option<Self> {
         let condition = conditions.iter().find(|c| c.type_ == kind.as_str())?;
@@ -83,7 +90,27 @@ impl<'a> Conditions<'a> {
 
     /// Puts a check's result in.
     #[must_use]
-    pub fn put(mut self, kind: ConditionType, check: &Check) -> Self {
+    pub fn put(self, kind: ConditionType, check: &Check) -> Self {
+        let generation = self.generation;
+        self.put_of(generation, kind, check)
+    }
+
+    /// Keeps what was said, of the generation of which it was said; where nothing was, puts a check's result in.
+    #[must_use]
+    pub fn keep(mut self, kind: ConditionType, otherwise: &Check) -> Self {
+        let said = |c: &&Condition| c.type_ == kind.as_str() && c.observed_generation.is_some();
+        match self.old.iter().find(said) {
+            Some(said) => {
+                self.new.push(said.clone());
+                self
+            }
+            None => self.put(kind, otherwise),
+        }
+    }
+
+    /// Puts the result of a check of another generation in.
+    #[must_use]
+    pub fn put_of(mut self, generation: i64, kind: ConditionType, check: &Check) -> Self {
         let status = check.status.as_str();
         let before = self
             .old
@@ -94,7 +121,7 @@ impl<'a> Conditions<'a> {
             status: status.into(),
             reason: check.reason.as_str().into(),
             message: check.message.clone(),
-            observed_generation: Some(self.generation),
+            observed_generation: Some(generation),
             last_transition_time: before.map_or(Time(self.now), |c| c.last_transition_time.clone()),
         });
         self
@@ -164,6 +191,18 @@ mod tests {
         );
 
         let no = Check::no(Reason::InvalidSpec, "no");
+        let kept = Conditions::new(&second, 3, at(70).wall)
+            .keep(ConditionType::Accepted, &yes)
+            .keep(ConditionType::Ready, &yes)
+            .finish();
+        assert_eq!(kept[0], second[0]);
+        assert_eq!(kept[1].observed_generation, Some(3));
+        assert_eq!(Check::stored_of(&kept, ConditionType::Accepted, 3), None);
+        assert_eq!(
+            Check::stored_of(&kept, ConditionType::Accepted, 2),
+            Some(other_words)
+        );
+
         let third = Conditions::new(&second, 2, at(90).wall)
             .put(ConditionType::Accepted, &no)
             .finish();

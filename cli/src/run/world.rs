@@ -71,7 +71,7 @@ struct Group {
     /// What the document says of it; of the last good manifest where the current one is not.
     content: Option<Content>,
     /// What was written of it, and the generation of its spec then.
-    applied: Option<(i64, Applied)>,
+    applied: Option<Applied>,
 }
 
 /// The document of all groups.

@@ -9,7 +9,7 @@ use keypool_crds::v1alpha1::{LoadBalanceGroup, LoadBalanceGroupStatus, ModelProv
 use kube::runtime::reflector::ObjectRef;
 use parking_lot::Mutex;
 
-use super::load_balance_group::status::Applied;
+use super::load_balance_group::status::{Applied, Failure};
 use super::load_balance_group::{InvalidGroup, ValidatedGroup};
 use super::model_provider::{InvalidProvider, ValidatedProvider};
 use super::watches::Stores;
@@ -89,6 +89,8 @@ pub struct GroupView {
     pub refused: Option<Check>,
     /// What was written last.
     pub applied: Option<Applied>,
+    /// What could not be read or written at that pass.
+    pub failure: Option<Failure>,
 }
 
 /// What the reconcilers and the survey share.

@@ -74,6 +74,7 @@ pub fn of_group(
         judged: view.judged.as_ref().map(AsRef::as_ref),
         refused: view.refused.as_ref(),
         applied: view.applied.as_ref(),
+        failure: view.failure.as_ref(),
         fleet: &fleet,
         health: &health,
         endpoint: &endpoint,

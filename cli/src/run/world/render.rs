@@ -236,24 +236,22 @@ impl World {
                 .map(|group| group.spec_generation)
                 .next();
             let Some(served) = served else { continue };
-            let same_spec = group.applied.take().filter(|(spec, _)| *spec == served);
-            let (spec_since, spec_written) = same_spec
-                .map_or((stamp.generation, now.monotonic), |(_, before)| {
-                    (before.desired.spec_since, before.spec_written)
-                });
+            let before = group.applied.take();
+            let same_spec = before.filter(|before| before.desired.spec_generation == served);
+            let (spec_since, spec_written) = same_spec.map_or((stamp.generation, now.monotonic), |before| {
+                (before.desired.spec_since, before.spec_written)
+            });
             let desired = Desired {
                 stamp: stamp.clone(),
                 hash: written.hash.clone(),
                 spec_since,
+                spec_generation: served,
             };
-            group.applied = Some((
-                served,
-                Applied {
-                    desired,
-                    spec_written,
-                    conflicts: Vec::new(),
-                },
-            ));
+            group.applied = Some(Applied {
+                desired,
+                spec_written,
+                conflicts: Vec::new(),
+            });
         }
     }
 

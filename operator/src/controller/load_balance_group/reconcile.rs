@@ -14,7 +14,7 @@ use kube::{Api, Resource, ResourceExt};
 use super::apply::apply;
 use super::build::{self, Inputs};
 use super::names;
-use super::status::{self, Applied, Conflict};
+use super::status::{self, Applied, Conflict, Failure};
 use super::validate::{self, Providers};
 use super::{InvalidGroup, ValidatedGroup};
 use crate::controller::context::{Context, GroupView, Subject};
@@ -42,18 +42,23 @@ pub async fn reconcile(
     let judged = judge(context, &group).await?;
     let before = context.views.group(&id);
     let touched = touched(before.as_ref().map(|view| view.resource.as_ref()), &group);
-    let applied = before.and_then(|view| view.applied);
+    let (applied, failure) = before.map_or((None, None), |view| (view.applied, view.failure));
     let mut view = GroupView {
         resource: Arc::clone(&group),
         judged: judged.map(Arc::new),
         refused: None,
         applied,
+        failure: None,
     };
     let outcome = match view.judged.clone() {
         Ok(validated) => serve(context, &validated, &mut view).await,
-        Err(_) => stand_by(context, &group).await,
+        Err(_) => stand_by(context, &group, &mut view).await,
     };
-    let again = look_again_at(&view, context.clock.now().monotonic);
+    let now = context.clock.now().monotonic;
+    if let Err(ReconcileError::Apply(error)) = &outcome {
+        view.failure = Failure::of(error, failure.map_or(now, |failure| failure.since));
+    }
+    let again = look_again_at(&view, now);
     context.views.put_group(view);
     for provider in touched {
         context.wakes.survey(Subject::Provider(provider));
@@ -99,7 +104,11 @@ fn look_again_at(view: &GroupView, now: Monotonic) -> Option<Monotonic> {
 }
 
 /// A group that cannot be served as it is written keeps its last document: its pods still report, and learn from each other.
-async fn stand_by(context: &Context, group: &LoadBalanceGroup) -> Result<(), ReconcileError> {
+async fn stand_by(
+    context: &Context,
+    group: &LoadBalanceGroup,
+    view: &mut GroupView,
+) -> Result<(), ReconcileError> {
     let id = ObjectId::of(group);
     let owner = Owner {
         uid: &id.uid,
@@ -107,9 +116,22 @@ async fn stand_by(context: &Context, group: &LoadBalanceGroup) -> Result<(), Rec
         name: &id.name,
     };
     if let Some(secret) = read_own(context, owner, &id.namespace, names::proxy(&id.name)).await? {
-        keep_exchanging(context, &id, Vec::new(), &Rendered::read(&secret));
+        let rendered = Rendered::read(&secret);
+        take_over(context, &rendered, view);
+        keep_exchanging(context, &id, Vec::new(), &rendered);
     }
     Ok(())
+}
+
+/// What an earlier leader wrote is what is written, until this one writes.
+fn take_over(context: &Context, rendered: &Rendered, view: &mut GroupView) {
+    if let (None, Some(stored)) = (&view.applied, &rendered.document) {
+        view.applied = Some(Applied {
+            desired: stored.into(),
+            spec_written: context.clock.now().monotonic,
+            conflicts: Vec::new(),
+        });
+    }
 }
 
 async fn judge(
@@ -161,6 +183,9 @@ async fn serve(
     };
     let stored = read_own(context, owner, &group.id.namespace, names::proxy(&group.id.name)).await?;
     let rendered = stored.as_ref().map(Rendered::read);
+    if let Some(found) = &rendered {
+        take_over(context, found, view);
+    }
     if held(&view.resource, PAUSED).as_deref() == Some("true") {
         if let Some(found) = &rendered {
             keep_exchanging(context, &group.id, wishes(context, group), found);
@@ -176,9 +201,15 @@ async fn serve(
         context.children.forget(&group.id);
     }
     let client = read(context, &group.id.namespace, names::client(&group.id.name)).await?;
-    let ours = client
-        .as_ref()
-        .is_some_and(|secret| ownership(secret, owner) == Ownership::Ours);
+    let whose = client.as_ref().map(|secret| ownership(secret, owner));
+    if group.client_access.generated && whose == Some(Ownership::Leftover) {
+        return Err(ApplyError::Leftover {
+            kind: "Secret",
+            name: names::client(&group.id.name),
+        }
+        .into());
+    }
+    let ours = whose == Some(Ownership::Ours);
     let client = ClientSecret::of(group.client_access.generated, client.as_ref(), ours);
     let taken = matches!(client, ClientSecret::Taken);
     let now = context.clock.now();

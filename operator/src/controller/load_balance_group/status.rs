@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use keypool_contract::document::{DocumentHash, Stamp};
+use keypool_contract::document::{Document, DocumentHash, Stamp};
 use keypool_crds::v1alpha1::shared::{PAUSED, RECONCILE_REQUESTED_AT};
 use keypool_crds::v1alpha1::{
     ConditionType, ConfigError, ConfigStatus, KeySummary, LoadBalanceGroup, LoadBalanceGroupStatus,
@@ -15,13 +15,18 @@ use super::{InvalidGroup, ValidatedGroup};
 use crate::conditions::{Check, Conditions};
 use crate::controller::model_provider::ProviderHealth;
 use crate::controller::model_provider::wish::handled;
+use crate::material::StoredDocument;
 use crate::moment::{Moment, Monotonic};
 
 mod available;
+mod failure;
 mod fleet;
 mod members;
 mod programmed;
 
+use programmed::Rollout;
+
+pub use failure::Failure;
 pub use fleet::{Fleet, PodExchange, PodView, SILENT_AFTER};
 pub use members::member_states;
 
@@ -34,14 +39,30 @@ pub struct Desired {
     pub hash: DocumentHash,
     /// The generation of the document that was the first of the group's current spec.
     pub spec_since: u64,
+    /// `metadata.generation` of the group from which it was made.
+    pub spec_generation: i64,
 }
 
 impl From<&NextDocument> for Desired {
-    fn from(document: &NextDocument) -> Self {
+    fn from(next: &NextDocument) -> Self {
+        Self::of(&next.document, next.encoded.hash(), next.spec_since)
+    }
+}
+
+impl From<&StoredDocument> for Desired {
+    fn from(stored: &StoredDocument) -> Self {
+        Self::of(&stored.document, stored.encoded.hash(), stored.spec_since)
+    }
+}
+
+impl Desired {
+    fn of(document: &Document, hash: &DocumentHash, spec_since: u64) -> Self {
+        let group = document.content.groups.first();
         Self {
-            stamp: document.document.stamp.clone(),
-            hash: document.encoded.hash().clone(),
-            spec_since: document.spec_since,
+            stamp: document.stamp.clone(),
+            hash: hash.clone(),
+            spec_since,
+            spec_generation: group.map_or(0, |group| group.spec_generation),
         }
     }
 }
@@ -77,6 +98,8 @@ pub struct Observed<'a> {
     pub refused: Option<&'a Check>,
     /// What was written last for this group; none before the first time.
     pub applied: Option<&'a Applied>,
+    /// What could not be written at the last pass.
+    pub failure: Option<&'a Failure>,
     /// The pods.
     pub fleet: &'a Fleet,
     /// How the providers stand, by UID.
@@ -109,20 +132,21 @@ pub fn status(observed: &Observed<'_>) -> LoadBalanceGroupStatus {
         Some(applied) => Some(config(observed, applied)),
         None => old.and_then(|old| old.config.clone()),
     };
-    status.last_handled_reconcile_at = handled(
-        observed.group.metadata.annotations.as_ref(),
-        RECONCILE_REQUESTED_AT,
-    );
+    // While the group is held, nobody acts upon a request.
+    status.last_handled_reconcile_at = match paused(observed) {
+        Some(_) => old.and_then(|old| old.last_handled_reconcile_at.clone()),
+        None => handled(
+            observed.group.metadata.annotations.as_ref(),
+            RECONCILE_REQUESTED_AT,
+        ),
+    };
     status
 }
 
 /// When the status changes by itself: the end of a wait.
 pub fn next_change(observed: &Observed<'_>) -> Option<Monotonic> {
     let now = observed.now.monotonic;
-    let waits = observed
-        .applied
-        .map(|applied| programmed::waits(applied, observed.fleet))
-        .unwrap_or_default();
+    let waits = programmed::waits(&rollout(observed));
     let health = observed.health.values().filter_map(|health| health.next_change);
     waits.into_iter().chain(health).filter(|at| now < *at).min()
 }
@@ -133,28 +157,13 @@ fn served(observed: &Observed<'_>, group: &ValidatedGroup) -> LoadBalanceGroupSt
     let members = member_states(group, observed.health);
     let accepted = accepted(observed, group);
     let refs = group.resolved_refs.after(stored(ConditionType::ResolvedRefs));
-    let programmed = observed.applied.map_or_else(
-        || stored(ConditionType::Programmed).unwrap_or_else(not_yet),
-        |applied| {
-            programmed::programmed(
-                applied,
-                observed.fleet,
-                old_config(observed),
-                stored(ConditionType::Programmed),
-                observed.now.monotonic,
-            )
-        },
-    );
-    let available = available::available(group, observed.fleet, observed.health);
-    let members_healthy = available::members_healthy(&members, observed.fleet, observed.now.monotonic);
-    let progress = observed.applied.map_or(programmed::Progress::Pending, |applied| {
-        programmed::progress(
-            applied,
-            observed.fleet,
-            old_config(observed),
-            observed.now.monotonic,
-        )
-    });
+    let rollout = rollout(observed);
+    // What was said of another spec is no word about this one.
+    let before = Check::stored_of(old, ConditionType::Programmed, group.generation);
+    let programmed = programmed::programmed(&rollout, before);
+    let available = available::available(group, &members, observed.fleet, observed.health);
+    let members_healthy = available::members_healthy(group, &members, observed.fleet, observed.now.monotonic);
+    let progress = programmed::progress(&rollout);
     let ready = ready(
         &accepted,
         &available,
@@ -200,25 +209,38 @@ fn served(observed: &Observed<'_>, group: &ValidatedGroup) -> LoadBalanceGroupSt
     }
 }
 
-/// The object cannot be served as it is written; what was programmed before keeps serving, and what was said of that stands.
+/// The object cannot be served as it is written; what was programmed before keeps serving, and what is said of that speaks of its
+/// generation.
 fn refused(observed: &Observed<'_>, invalid: &InvalidGroup) -> LoadBalanceGroupStatus {
     let old = old_conditions(observed);
+    let not_judged = Check::unknown(
+        invalid.accepted.reason,
+        "not judged before the object is accepted",
+    );
+    let serving = observed.applied.map(|applied| applied.desired.spec_generation);
     let mut conditions = Conditions::new(old, invalid.generation, observed.now.wall)
-        .put(ConditionType::Accepted, &invalid.accepted);
-    for kind in [
-        ConditionType::ResolvedRefs,
-        ConditionType::Programmed,
-        ConditionType::Available,
-        ConditionType::MembersHealthy,
-    ] {
-        let before = Check::stored(old, kind).unwrap_or_else(|| {
-            Check::unknown(
-                invalid.accepted.reason,
-                "not judged before the object is accepted",
-            )
-        });
-        conditions = conditions.put(kind, &before);
-    }
+        .put(ConditionType::Accepted, &invalid.accepted)
+        .keep(ConditionType::ResolvedRefs, &not_judged);
+    conditions = match serving {
+        Some(generation) => {
+            let rollout = Rollout {
+                generation,
+                ..rollout(observed)
+            };
+            let before = Check::stored_of(old, ConditionType::Programmed, generation);
+            let programmed = programmed::programmed(&rollout, before);
+            conditions.put_of(generation, ConditionType::Programmed, &programmed)
+        }
+        None => conditions.keep(ConditionType::Programmed, &not_judged),
+    };
+    let targets = |check: &Check| matches!(check.reason, Reason::Available | Reason::NoUsableTargets);
+    let known = Check::stored(old, ConditionType::Available).is_some_and(|check| targets(&check));
+    conditions = match (available::proxies(observed.fleet), serving) {
+        (Err(none), Some(generation)) => conditions.put_of(generation, ConditionType::Available, &none),
+        _ if known => conditions.keep(ConditionType::Available, &not_judged),
+        _ => conditions.put(ConditionType::Available, &not_judged),
+    };
+    conditions = conditions.keep(ConditionType::MembersHealthy, &not_judged);
     let stalled = Check::yes(invalid.accepted.reason, invalid.accepted.message.clone());
     let conditions = conditions
         .put(ConditionType::Ready, &invalid.accepted)
@@ -235,6 +257,18 @@ fn refused(observed: &Observed<'_>, invalid: &InvalidGroup) -> LoadBalanceGroupS
     }
 }
 
+fn rollout<'a>(observed: &Observed<'a>) -> Rollout<'a> {
+    Rollout {
+        generation: observed.group.metadata.generation.unwrap_or_default(),
+        applied: observed.applied,
+        failure: observed.failure,
+        paused: paused(observed).is_some(),
+        fleet: observed.fleet,
+        stored: old_config(observed),
+        now: observed.now.monotonic,
+    }
+}
+
 fn not_yet() -> Check {
     Check::unknown(Reason::Pending, "nothing has been written for this group yet")
 }
@@ -248,6 +282,9 @@ fn accepted(observed: &Observed<'_>, group: &ValidatedGroup) -> Check {
                 conflict.kind, conflict.name
             ),
         );
+    }
+    if let Some(failure) = observed.failure.filter(|failure| failure.spec_is_refused()) {
+        return Check::no(Reason::InvalidSpec, failure.sentence());
     }
     observed.refused.unwrap_or(&group.accepted).clone()
 }

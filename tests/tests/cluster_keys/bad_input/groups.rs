@@ -19,7 +19,10 @@ const TOLD: [Told<'_>; 3] = [
         object: "unusable",
         condition: "Available",
         reason: "NoUsableTargets",
-        names: &["no member has a key that can serve", "ModelProviders"],
+        names: &[
+            "empty: no key of ModelProvider empty",
+            "KeysHealthy says what to mend",
+        ],
     },
     Told {
         object: "taken",

@@ -1,3 +1,5 @@
+use http::StatusCode;
+
 use super::*;
 use crate::controller::model_provider;
 use crate::controller::survey;
@@ -35,4 +37,88 @@ async fn a_member_that_goes_shows_in_its_provider() {
         let (status, _) = survey::of_provider(&led.context, &view, led.context.clock.now());
         assert_eq!(status.used_by.map(|used| used.count), Some(users_of_vllm));
     }
+}
+
+#[tokio::test]
+async fn a_write_that_fails_is_remembered_until_one_succeeds() {
+    let mut led = Led::new();
+    for provider in [provider("openai", OPENAI), provider("vllm", VLLM)] {
+        led.provider(&provider);
+    }
+    let chat = group("chat", CHAT);
+    led.group(&chat);
+    let pass = |group: LoadBalanceGroup| {
+        let context = Arc::clone(&led.context);
+        async move {
+            let outcome = reconcile(&context, Arc::new(group.clone())).await;
+            let view = context.views.group(&ObjectId::of(&group)).unwrap();
+            (outcome.is_ok(), view)
+        }
+    };
+    led.refuse(Some(("/deployments", StatusCode::UNPROCESSABLE_ENTITY)));
+    let (done, first) = pass(chat.clone()).await;
+    let failure = first.failure.unwrap();
+    assert!(!done);
+    assert_eq!(
+        (failure.kind, failure.code, failure.text.as_str()),
+        ("Deployment", 422, "as it was told")
+    );
+    assert_eq!(
+        first.applied.unwrap().desired.spec_generation,
+        2,
+        "the document is written"
+    );
+    let (_, again) = pass(chat.clone()).await;
+    assert_eq!(again.failure.unwrap().since, failure.since);
+
+    let mut edited = chat.clone();
+    edited.metadata.generation = Some(3);
+    led.refuse(Some(("/secrets", StatusCode::INTERNAL_SERVER_ERROR)));
+    let (done, unwritten) = pass(edited.clone()).await;
+    let failure = unwritten.failure.unwrap();
+    assert!(!done);
+    assert_eq!(
+        (failure.kind, failure.code, failure.text.as_str()),
+        ("Secret", 500, ""),
+        "it may quote a key"
+    );
+    assert_eq!(
+        unwritten.applied.unwrap().desired.spec_generation,
+        2,
+        "what is written is the old spec"
+    );
+
+    led.refuse(None);
+    let (done, written) = pass(edited).await;
+    assert!(done);
+    assert_eq!(written.failure, None);
+    assert_eq!(written.applied.unwrap().desired.spec_generation, 3);
+}
+
+#[tokio::test]
+async fn a_client_secret_of_an_earlier_group_is_awaited() {
+    let mut led = Led::new();
+    let chat = group("chat", CHAT);
+    led.group(&chat);
+    let owner = |uid: &str| {
+        serde_json::json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "chat-client", "namespace": "team", "uid": "u", "ownerReferences": [
+                {"apiVersion": "keypool.dev/v1alpha1", "kind": "LoadBalanceGroup", "name": "chat", "uid": uid},
+            ]},
+        })
+    };
+    let place = "/api/v1/namespaces/team/secrets/chat-client";
+    led.hold(place, &owner("uid-of-before"));
+    let waits = reconcile(&led.context, Arc::new(chat.clone())).await;
+    assert!(
+        matches!(&waits, Err(ReconcileError::Apply(ApplyError::Leftover { .. }))),
+        "{waits:?}"
+    );
+    let view = |led: &Led| led.context.views.group(&ObjectId::of(&chat)).unwrap();
+    assert_eq!(view(&led).applied, None, "no name is taken");
+
+    led.hold(place, &serde_json::json!({"metadata": {"name": "chat-client"}}));
+    reconcile(&led.context, Arc::new(chat.clone())).await.unwrap();
+    assert_eq!(view(&led).applied.unwrap().conflicts.len(), 1);
 }

@@ -13,33 +13,50 @@ use crate::moment::Monotonic;
 /// A ready pod, and at least one target that serves or comes back by itself.
 pub(super) fn available(
     group: &ValidatedGroup,
+    members: &[MemberStatus],
     fleet: &Fleet,
     health: &BTreeMap<String, ProviderHealth>,
 ) -> Check {
-    if fleet.wanted == 0 {
-        return Check::no(
-            Reason::ScaledToZero,
-            "proxy.replicas is 0; set it to 1 or more to serve.",
-        );
-    }
-    let ready = fleet.counted().filter(|pod| pod.ready).count();
-    if ready == 0 {
-        return Check::no(
-            Reason::NoReadyProxies,
-            "no proxy pod is ready; kubectl describe the group's Deployment and its pods to see why.",
-        );
+    if let Err(none) = proxies(fleet) {
+        return none;
     }
     if !group
         .members
         .iter()
         .any(|member| member.weight > 0 && has_target(group, member, health))
     {
-        return Check::no(
-            Reason::NoUsableTargets,
-            "no member has a key that can serve; the members' reasons in this status and the conditions of their ModelProviders say what to mend.",
-        );
+        let weighted = members
+            .iter()
+            .filter(|member| member.state != MemberState::Drained);
+        let texts: Vec<String> = weighted.map(|member| sentence(group, member)).collect();
+        let message = if texts.is_empty() {
+            "every member has the weight 0; give one of members[] a weight of 1 or more.".to_owned()
+        } else {
+            sentences(&texts)
+        };
+        return Check::no(Reason::NoUsableTargets, message);
     }
     Check::yes(Reason::Available, "requests are served")
+}
+
+/// Whether a pod is ready.
+///
+/// # Errors
+/// The condition, False, when none is.
+pub(super) fn proxies(fleet: &Fleet) -> Result<(), Check> {
+    if fleet.wanted == 0 {
+        return Err(Check::no(
+            Reason::ScaledToZero,
+            "proxy.replicas is 0; set it to 1 or more to serve.",
+        ));
+    }
+    if !fleet.counted().any(|pod| pod.ready) {
+        return Err(Check::no(
+            Reason::NoReadyProxies,
+            "no proxy pod is ready; kubectl describe the group's Deployment and its pods to see why.",
+        ));
+    }
+    Ok(())
 }
 
 fn has_target(
@@ -59,12 +76,18 @@ fn has_target(
         .any(|state| state.usable() || state == KeyState::CoolingDown)
 }
 
-/// Whether no member waits for a person.
-pub(super) fn members_healthy(members: &[MemberStatus], fleet: &Fleet, now: Monotonic) -> Check {
-    let waiting: Vec<&MemberStatus> = members
+/// Whether no member waits for a person. An endpoint that is not reached may come back by itself: it is told by its provider's
+/// `EndpointHealthy`, and here only in words.
+pub(super) fn members_healthy(
+    group: &ValidatedGroup,
+    members: &[MemberStatus],
+    fleet: &Fleet,
+    now: Monotonic,
+) -> Check {
+    let (unreached, waiting): (Vec<&MemberStatus>, Vec<&MemberStatus>) = members
         .iter()
         .filter(|member| matches!(member.state, MemberState::Unusable | MemberState::Unresolved))
-        .collect();
+        .partition(|member| member.reason == MemberReason::EndpointUnhealthy);
     // That a provider is not there is known without any report.
     let unresolved = waiting
         .iter()
@@ -72,13 +95,16 @@ pub(super) fn members_healthy(members: &[MemberStatus], fleet: &Fleet, now: Mono
     if fleet.reporting(now) == 0 && !fleet.settling(now) && !unresolved {
         return Check::unknown(Reason::NoReporters, "no proxy reports about the members");
     }
+    let all = waiting.iter().chain(&unreached);
+    let texts: Vec<String> = all.map(|member| sentence(group, member)).collect();
     if waiting.is_empty() {
-        return Check::yes(
-            Reason::AllMembersUsable,
-            format!("{} in order", count(members.len(), "member")),
-        );
+        let message = if texts.is_empty() {
+            format!("{} in order", count(members.len(), "member"))
+        } else {
+            sentences(&texts)
+        };
+        return Check::yes(Reason::AllMembersUsable, message);
     }
-    let texts: Vec<String> = waiting.iter().map(|member| sentence(member)).collect();
     let left = members.iter().any(|member| {
         matches!(
             member.state,
@@ -93,24 +119,27 @@ pub(super) fn members_healthy(members: &[MemberStatus], fleet: &Fleet, now: Mono
     Check::no(reason, sentences(&texts))
 }
 
-fn sentence(member: &MemberStatus) -> String {
-    let name = &member.name;
-    match member.reason {
+/// What is wrong with a member, where, remedy.
+fn sentence(group: &ValidatedGroup, status: &MemberStatus) -> String {
+    let name = &status.name;
+    let member = group.members.iter().find(|member| member.name == *name);
+    let provider = member.map_or("", |member| member.provider.as_str());
+    match status.reason {
         MemberReason::ProviderNotFound => {
             format!(
-                "{name}: its ModelProvider does not exist; create it, or correct members[{name}].providerRef"
+                "{name}: ModelProvider {provider} does not exist; create it, or correct members[{name}].providerRef"
             )
         }
         MemberReason::ProviderNotAccepted => {
-            format!("{name}: its ModelProvider cannot be served; its conditions say what to change")
+            format!("{name}: ModelProvider {provider} cannot be served; its conditions say what to change")
         }
         MemberReason::EndpointUnhealthy => {
             format!(
-                "{name}: no proxy reaches its provider; the condition EndpointHealthy of the ModelProvider says why"
+                "{name}: no proxy reaches ModelProvider {provider}; its condition EndpointHealthy says why"
             )
         }
         _ => format!(
-            "{name}: no key can serve; the condition KeysHealthy of its ModelProvider says what to mend"
+            "{name}: no key of ModelProvider {provider} can serve; its condition KeysHealthy says what to mend"
         ),
     }
 }

@@ -6,15 +6,19 @@
 use std::time::Duration;
 
 use keypool_contract::ConfigError;
+use keypool_crds::v1alpha1::shared::PAUSED;
 use keypool_crds::v1alpha1::{ConfigStatus, Reason};
 
-use super::Applied;
+use super::failure::Failure;
 use super::fleet::{Fleet, PodView, SILENT_AFTER};
+use super::{Applied, not_yet};
 use crate::conditions::Check;
 use crate::moment::Monotonic;
 
 /// A spec that is not acknowledged for so long is no longer on its way.
-const LATE_AFTER: Duration = Duration::from_secs(30);
+pub(super) const LATE_AFTER: Duration = Duration::from_secs(30);
+/// Until the first pod is ready after a spec was written: as long as a Deployment has to make progress, an image to be pulled.
+const STARTING: Duration = Duration::from_secs(600);
 /// Names in a message.
 const NAMED: usize = 5;
 
@@ -29,20 +33,72 @@ pub(super) enum Progress {
     Late,
 }
 
-pub(super) fn programmed(
-    applied: &Applied,
-    fleet: &Fleet,
-    stored: Option<&ConfigStatus>,
-    before: Option<Check>,
-    now: Monotonic,
-) -> Check {
+/// What the current spec is measured by.
+#[derive(Clone, Copy)]
+pub(super) struct Rollout<'a> {
+    /// The spec's generation.
+    pub(super) generation: i64,
+    /// What was written last.
+    pub(super) applied: Option<&'a Applied>,
+    /// What could not be written since.
+    pub(super) failure: Option<&'a Failure>,
+    /// Nothing is written while a person holds the group.
+    pub(super) paused: bool,
+    /// The pods.
+    pub(super) fleet: &'a Fleet,
+    /// What the stored status says of the document.
+    pub(super) stored: Option<&'a ConfigStatus>,
+    /// Now.
+    pub(super) now: Monotonic,
+}
+
+impl Rollout<'_> {
+    /// The spec is not in the document that was written last.
+    fn unwritten(&self) -> bool {
+        self.applied
+            .is_none_or(|applied| applied.desired.spec_generation != self.generation)
+    }
+
+    fn told_failure(&self) -> Option<&Failure> {
+        self.failure.filter(|failure| self.now >= failure.told_at())
+    }
+
+    fn why_unwritten(&self, applied: &Applied) -> String {
+        let old = applied.desired.spec_generation;
+        let new = self.generation;
+        if self.paused {
+            format!(
+                "generation {new} is held by the annotation {PAUSED}, the proxies keep generation {old}; remove the annotation to go on."
+            )
+        } else {
+            format!("generation {new} is not written yet, the proxies keep generation {old}")
+        }
+    }
+}
+
+pub(super) fn programmed(rollout: &Rollout<'_>, before: Option<Check>) -> Check {
+    let (fleet, now) = (rollout.fleet, rollout.now);
+    let counted: Vec<&PodView> = fleet.counted().collect();
+    let waiting = if counted.is_empty() {
+        Reason::NoProxies
+    } else {
+        Reason::AwaitingAcknowledgement
+    };
+    if let Some(failure) = rollout.told_failure() {
+        return Check::no(waiting, failure.sentence());
+    }
     if fleet.wanted == 0 {
         return Check::no(
             Reason::ScaledToZero,
             "proxy.replicas is 0; set it to 1 or more to serve.",
         );
     }
-    let counted: Vec<&PodView> = fleet.counted().collect();
+    let Some(applied) = rollout.applied else {
+        return before.unwrap_or_else(not_yet);
+    };
+    if rollout.unwritten() {
+        return Check::no(waiting, rollout.why_unwritten(applied));
+    }
     if counted.is_empty() {
         return Check::no(
             Reason::NoProxies,
@@ -60,7 +116,7 @@ pub(super) fn programmed(
             ),
         );
     }
-    let held = held(applied, fleet, stored, now);
+    let held = held(applied, fleet, rollout.stored, now);
     let answered_for = |pod: &PodView| held && pod.exchange.is_none();
     let silent: Vec<&PodView> = counted
         .iter()
@@ -98,22 +154,42 @@ pub(super) fn programmed(
     before.filter(|before| *before == yes).unwrap_or(yes)
 }
 
-pub(super) fn progress(
-    applied: &Applied,
-    fleet: &Fleet,
-    stored: Option<&ConfigStatus>,
-    now: Monotonic,
-) -> Progress {
-    let held = held(applied, fleet, stored, now);
+pub(super) fn progress(rollout: &Rollout<'_>) -> Progress {
+    let (fleet, now) = (rollout.fleet, rollout.now);
+    let until = |late: Monotonic| {
+        if now < late {
+            Progress::Pending
+        } else {
+            Progress::Late
+        }
+    };
+    let counts = |failure: &&Failure| rollout.unwritten() || now >= failure.told_at();
+    if let Some(failure) = rollout.failure.filter(counts) {
+        return until(failure.late_at());
+    }
+    if rollout.paused && rollout.unwritten() {
+        return Progress::Late;
+    }
+    let Some(applied) = rollout.applied.filter(|_| !rollout.unwritten()) else {
+        return Progress::Pending;
+    };
+    if fleet.wanted > 0 && !fleet.counted().any(|pod| pod.ready) {
+        return until(started_at(applied));
+    }
+    let held = held(applied, fleet, rollout.stored, now);
     let answered_for = |pod: &PodView| held && pod.exchange.is_none();
     let lagging = fleet
         .counted()
         .filter(|pod| !(pod.runs_current_spec(applied) || answered_for(pod)));
-    match lagging.map(|pod| late_at(pod, applied)).min() {
-        None => Progress::Done,
-        Some(late) if now < late => Progress::Pending,
-        Some(_) => Progress::Late,
-    }
+    lagging
+        .map(|pod| late_at(pod, applied))
+        .min()
+        .map_or(Progress::Done, until)
+}
+
+/// When the first pod should be ready at the latest.
+fn started_at(applied: &Applied) -> Monotonic {
+    applied.spec_written + STARTING
 }
 
 /// A pod has as long from its own start as from the spec's.
@@ -122,14 +198,19 @@ fn late_at(pod: &PodView, applied: &Applied) -> Monotonic {
 }
 
 /// The points at which a wait ends, past ones included.
-pub(super) fn waits(applied: &Applied, fleet: &Fleet) -> Vec<Monotonic> {
-    let late = fleet
-        .counted()
-        .filter(|pod| !pod.runs_current_spec(applied))
-        .map(|pod| late_at(pod, applied));
+pub(super) fn waits(rollout: &Rollout<'_>) -> Vec<Monotonic> {
+    let fleet = rollout.fleet;
+    let failure = rollout.failure.into_iter();
+    let told = failure.flat_map(|failure| [failure.told_at(), failure.late_at()]);
+    let lagging = |applied: &Applied| {
+        let late = fleet.counted().filter(|pod| !pod.runs_current_spec(applied));
+        let late = late.map(|pod| late_at(pod, applied));
+        late.chain([started_at(applied)]).collect::<Vec<_>>()
+    };
+    let late = rollout.applied.map(lagging).unwrap_or_default();
     let silent = fleet.counted().map(PodView::silent_at);
     let settled = std::iter::once(fleet.leading_since + SILENT_AFTER);
-    late.chain(silent).chain(settled).collect()
+    told.chain(late).chain(silent).chain(settled).collect()
 }
 
 /// The pods that run the document, those included that a new leader takes the stored word for.

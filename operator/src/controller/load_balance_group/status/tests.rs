@@ -9,13 +9,16 @@ use keypool_crds::v1alpha1::{
     MemberReason, MemberState, ModelProvider, Reason,
 };
 
-use super::{Applied, Conflict, Desired, Fleet, Observed, PodExchange, PodView, next_change, status};
+use super::{
+    Applied, Conflict, Desired, Failure, Fleet, Observed, PodExchange, PodView, next_change, status,
+};
 use crate::conditions::Check;
 use crate::controller::model_provider::{KeyHealth, ModelHealth, ProviderHealth};
 use crate::fixtures::{CHAT, OPENAI, VLLM, World, group, provider};
 use crate::moment::tests::at;
 use crate::moment::{Moment, Monotonic};
 
+mod failure;
 mod members;
 mod programmed;
 
@@ -36,6 +39,7 @@ fn desired(generation: u64, spec_since: u64) -> Desired {
         },
         hash: hash(generation),
         spec_since,
+        spec_generation: 2,
     }
 }
 
@@ -95,6 +99,7 @@ struct Case {
     group: LoadBalanceGroup,
     providers: Vec<ModelProvider>,
     applied: Option<Applied>,
+    failure: Option<Failure>,
     fleet: Fleet,
     health: BTreeMap<String, ProviderHealth>,
 }
@@ -115,6 +120,7 @@ impl Case {
                 spec_written: at(-60).monotonic,
                 conflicts: Vec::new(),
             }),
+            failure: None,
             fleet: Fleet {
                 wanted: 2,
                 pods: vec![pod("a", 3, 0), pod("b", 3, 0)],
@@ -143,6 +149,7 @@ impl Case {
             judged: judged.as_ref(),
             refused: None,
             applied: self.applied.as_ref(),
+            failure: self.failure.as_ref(),
             fleet: &self.fleet,
             health: &self.health,
             endpoint: "http://chat-keypool.team.svc",
@@ -176,7 +183,10 @@ impl Case {
     fn edit(&mut self, second: i64) {
         self.group.metadata.generation = Some(3);
         let applied = self.applied.as_mut().unwrap();
-        applied.desired = desired(4, 4);
+        applied.desired = Desired {
+            spec_generation: 3,
+            ..desired(4, 4)
+        };
         applied.spec_written = at(second).monotonic;
     }
 }
@@ -267,6 +277,35 @@ fn a_spec_that_is_not_accepted_leaves_what_was_said_of_the_last_good_one() {
         (YES, Reason::InvalidSpec)
     );
     assert_eq!(status.members.len(), 2);
+    let speaks_of = |status: &LoadBalanceGroupStatus| -> Vec<_> {
+        let conditions = status.conditions.iter();
+        conditions
+            .map(|c| (c.type_.clone(), c.observed_generation.unwrap()))
+            .collect()
+    };
+    let want = [
+        ("Accepted", 3),
+        ("ResolvedRefs", 2),
+        ("Programmed", 2),
+        ("Available", 2),
+        ("MembersHealthy", 2),
+        ("Ready", 3),
+        ("Stalled", 3),
+    ];
+    assert_eq!(
+        speaks_of(&status),
+        want.map(|(kind, generation)| (kind.to_owned(), generation))
+    );
+    case.fleet.pods.clear();
+    assert_eq!(
+        case.word(ConditionType::Programmed, at(2)),
+        (NO, Reason::NoProxies),
+        "pods come and go all the same"
+    );
+    assert_eq!(
+        case.word(ConditionType::Available, at(2)),
+        (NO, Reason::NoReadyProxies)
+    );
     let mut fresh = Case::new();
     fresh.applied = None;
     fresh.group.spec.members.clear();
@@ -339,6 +378,16 @@ fn available_needs_a_ready_pod_and_a_target() {
             "{state}"
         );
     }
+    let mut case = Case::new();
+    case.providers.pop();
+    case.health = BTreeMap::from([(
+        "uid-openai".to_owned(),
+        health(vec![key("team-a", KeyState::Missing)]),
+    )]);
+    assert_eq!(
+        case.check(ConditionType::Available, at(1)).unwrap().message,
+        "openai: no key of ModelProvider openai can serve; its condition KeysHealthy says what to mend. vllm: ModelProvider vllm does not exist; create it, or correct members[vllm].providerRef."
+    );
     let mut drained = Case::new();
     for member in &mut drained.group.spec.members {
         member.weight = 0;

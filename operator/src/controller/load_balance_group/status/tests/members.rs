@@ -143,12 +143,24 @@ fn members_healthy_is_false_for_members_that_cannot_serve() {
     let message = case.check(ConditionType::MembersHealthy, at(1)).unwrap().message;
     assert_eq!(
         message,
-        "openai: no key can serve; the condition KeysHealthy of its ModelProvider says what to mend."
+        "openai: no key of ModelProvider openai can serve; its condition KeysHealthy says what to mend."
     );
     assert_eq!(
         case.word(ConditionType::Ready, at(1)).0,
         YES,
         "the other member serves"
+    );
+    let mut unreached = Case::new();
+    unreached.health.get_mut("uid-openai").unwrap().endpoint = Some(EndpointState::Refused);
+    let told = unreached.check(ConditionType::MembersHealthy, at(1)).unwrap();
+    assert_eq!(
+        (told.status, told.reason, told.message.as_str()),
+        (
+            YES,
+            Reason::AllMembersUsable,
+            "openai: no proxy reaches ModelProvider openai; its condition EndpointHealthy says why."
+        ),
+        "it may come back by itself"
     );
     case.health = BTreeMap::new();
     assert_eq!(

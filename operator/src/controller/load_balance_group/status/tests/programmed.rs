@@ -226,3 +226,24 @@ fn what_pods_run_beyond_the_stored_document_is_reported() {
     assert_eq!(case.fleet.reported_generation("another", 1, &hash(1)), 0);
     assert_eq!(reported(&case, 5), 0, "an older one is only late");
 }
+
+#[test]
+fn a_first_pod_has_as_long_as_a_deployment_to_become_ready() {
+    let mut case = Case::new();
+    case.applied.as_mut().unwrap().spec_written = at(0).monotonic;
+    let reconciling = |case: &Case, second| case.check(ConditionType::Reconciling, at(second)).is_some();
+    for pods in [Vec::new(), {
+        let mut pod = pod("a", 3, 599);
+        pod.ready = false;
+        vec![pod]
+    }] {
+        case.fleet.pods = pods;
+        assert!(reconciling(&case, 599));
+        assert_eq!(case.word(READY, at(599)), (NO, Reason::NoReadyProxies));
+        assert_eq!(case.next_change(at(599)), Some(at(600).monotonic));
+        assert!(!reconciling(&case, 600), "then it waits for a person");
+    }
+    case.fleet.wanted = 0;
+    case.fleet.pods.clear();
+    assert!(!reconciling(&case, 1), "nothing is to come");
+}
