@@ -2,7 +2,8 @@
 //!
 //! It opens after five failures in a row, or when half of at least twenty attempts of the last ten seconds failed; for 5 s, doubling to 60 s
 //! while trials fail or it opens again within a minute. Then one trial decides. Attempts that were sent before it opened
-//! tell nothing new.
+//! tell nothing new, then and after it is closed. An answer that breaks off after its commit turns that attempt into a failure; such answers
+//! are a row of their own, which only an answer that comes to its end interrupts: every one of them began well.
 
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ impl State {
 pub(crate) struct Breaker {
     state: State,
     row: u32,
+    /// Answers that broke off, in a row.
+    cuts: u32,
     /// Attempts and failures.
     window: Window,
     /// Times it opened without a quiet minute between.
@@ -77,18 +80,33 @@ pub(crate) struct Breaker {
 impl Breaker {
     /// An attempt was answered, by whatever but the provider's fault.
     pub(crate) fn answered(&mut self, sent: Tick, now: Time) {
+        if sent <= self.changed {
+            return;
+        }
+        self.row = 0;
         match self.state {
-            State::Closed => {
-                self.row = 0;
-                self.window.add(now, 1, 0);
-            }
-            State::Open { .. } | State::HalfOpen { .. } if sent > self.changed => {
+            State::Closed => self.window.add(now, 1, 0),
+            State::Open { .. } | State::HalfOpen { .. } => {
                 self.state = self.state.on(Event::TrialSucceeded, now);
                 self.closed_at = Some(now);
-                self.row = 0;
                 self.window.clear();
             }
-            State::Open { .. } | State::HalfOpen { .. } => {}
+        }
+    }
+
+    /// An answer that was told before came to its end.
+    pub(crate) fn completed(&mut self, sent: Tick) {
+        if sent > self.changed {
+            self.cuts = 0;
+        }
+    }
+
+    /// An answer that was told before broke off: its attempt is counted already, and failed after all.
+    pub(crate) fn cut(&mut self, sent: Tick, known: Tick, random: &mut Random, now: Time) {
+        if sent > self.changed {
+            self.cuts += 1;
+            self.window.add(now, 0, 1);
+            self.judge(self.cuts, known, random, now);
         }
     }
 
@@ -104,23 +122,10 @@ impl Breaker {
         if let Some(hint) = hint {
             self.hinted = self.hinted.max(now.after(hint.min(LONGEST_OPEN)));
         }
-        match self.state {
-            State::Closed => {
-                self.row += 1;
-                self.window.add(now, 1, 1);
-                let (attempts, failures) = self.window.sums(now);
-                let half = attempts >= ATTEMPTS_TO_JUDGE && failures * 2 >= attempts;
-                if self.row >= FAILURES_IN_A_ROW || half {
-                    let quiet = self.closed_at.is_none_or(|at| now.since(at) >= LONGEST_OPEN);
-                    self.level = if quiet { 0 } else { (self.level + 1).min(DOUBLINGS) };
-                    self.trip(known, random, now);
-                }
-            }
-            State::HalfOpen { .. } if sent > self.changed => {
-                self.level = (self.level + 1).min(DOUBLINGS);
-                self.trip(known, random, now);
-            }
-            State::Open { .. } | State::HalfOpen { .. } => {}
+        if sent > self.changed {
+            self.row += 1;
+            self.window.add(now, 1, 1);
+            self.judge(self.row, known, random, now);
         }
     }
 
@@ -165,12 +170,33 @@ impl Breaker {
         self.state = self.state.on(Event::Elapsed, now);
     }
 
+    /// After a failure, the last of so many in a row.
+    fn judge(&mut self, row: u32, known: Tick, random: &mut Random, now: Time) {
+        match self.state {
+            State::Closed => {
+                let (attempts, failures) = self.window.sums(now);
+                let half = attempts >= ATTEMPTS_TO_JUDGE && failures * 2 >= attempts;
+                if row >= FAILURES_IN_A_ROW || half {
+                    let quiet = self.closed_at.is_none_or(|at| now.since(at) >= LONGEST_OPEN);
+                    self.level = if quiet { 0 } else { (self.level + 1).min(DOUBLINGS) };
+                    self.trip(known, random, now);
+                }
+            }
+            State::HalfOpen { .. } => {
+                self.level = (self.level + 1).min(DOUBLINGS);
+                self.trip(known, random, now);
+            }
+            State::Open { .. } => {}
+        }
+    }
+
     fn trip(&mut self, known: Tick, random: &mut Random, now: Time) {
         let span = (FIRST_OPEN * (1 << self.level)).min(LONGEST_OPEN);
         let until = now.after(Jitter::draw(random).stretch(span)).max(self.hinted);
         self.state = self.state.on(Event::Trip { until }, now);
         self.changed = known;
         self.row = 0;
+        self.cuts = 0;
         self.window.clear();
     }
 }

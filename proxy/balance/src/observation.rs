@@ -54,6 +54,8 @@ pub enum Observation {
     Unanswered,
     /// The answer broke off after the commit. A second report for a ticket that was settled as a success.
     Cut,
+    /// The answer came to its end after the commit, where it could have broken off. A second report as well.
+    Completed,
     /// The client went away before the outcome was known.
     Cancelled,
 }

@@ -54,7 +54,7 @@ enum Class {
 
 fn class(observation: Observation) -> Class {
     match observation {
-        Observation::Success => Class::End(Next::Done),
+        Observation::Success | Observation::Completed => Class::End(Next::Done),
         Observation::ClientFault => Class::End(Next::Stop(StopReason::ClientFault)),
         Observation::Cancelled => Class::End(Next::Stop(StopReason::ClientGone)),
         Observation::Cut => Class::End(Next::Stop(StopReason::Committed)),

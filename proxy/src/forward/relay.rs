@@ -36,7 +36,7 @@ pub(super) struct Relay {
     deadline: Option<Instant>,
     progress: Instant,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Hears when the answer breaks off; none when it is settled already.
+    /// Hears how the answer ends; none when it is settled already.
     journey: Option<Journey>,
     record: Option<Record>,
     state: State,
@@ -266,10 +266,12 @@ impl Relay {
 
     /// Closes the books.
     fn close(&mut self, end: End) {
-        if let Some(mut journey) = self.journey.take()
-            && end == End::Cut
-        {
-            journey.cut();
+        if let Some(mut journey) = self.journey.take() {
+            match end {
+                End::Complete => journey.complete(),
+                End::Cut => journey.cut(),
+                End::Cancelled => {}
+            }
         }
         let usage = std::mem::replace(&mut self.follow, Follow::Blind).finish();
         if let Some(mut record) = self.record.take() {

@@ -96,6 +96,14 @@ impl Journey {
         }
     }
 
+    /// After the commit: the answer came to its end. Told only where it could have broken off.
+    pub fn complete(&mut self) {
+        if let Some(ticket) = self.committed.take() {
+            self.pool
+                .settle(&ticket, Observation::Completed, &mut self.attempts);
+        }
+    }
+
     /// Attempts that were started.
     pub fn attempts(&self) -> usize {
         self.attempts.count()

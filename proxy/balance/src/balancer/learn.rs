@@ -206,6 +206,10 @@ impl Balancer {
         let (endpoint, lane) = (BreakerAt::Endpoint, BreakerAt::Lane(lane));
         match observation {
             Observation::Cancelled => return,
+            Observation::Completed => {
+                self.change_breaker(provider, lane, |b, _| b.completed(sent));
+                return;
+            }
             Observation::Env(_) => {
                 self.change_breaker(provider, endpoint, |b, random| {
                     b.failed(sent, known, None, random, now)
@@ -223,10 +227,13 @@ impl Balancer {
                     b.failed(sent, known, None, random, now)
                 });
             }
-            Observation::Unanswered | Observation::Cut => {
+            Observation::Unanswered => {
                 self.change_breaker(provider, lane, |b, random| {
                     b.failed(sent, known, None, random, now)
                 });
+            }
+            Observation::Cut => {
+                self.change_breaker(provider, lane, |b, random| b.cut(sent, known, random, now));
             }
             _ => {
                 self.change_breaker(provider, endpoint, |b, _| b.answered(sent, now));

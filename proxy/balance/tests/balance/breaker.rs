@@ -67,6 +67,95 @@ fn half_of_twenty_attempts_open_it() {
     assert_eq!(world.refused().provider_down, 1);
 }
 
+impl World {
+    /// One answer that begins well, and its end.
+    fn relayed(&mut self, end: Observation) {
+        let (pick, mut attempts) = self.pick();
+        self.settle(&pick, Observation::Success, &mut attempts);
+        self.settle(&pick, end, &mut attempts);
+    }
+
+    fn open(&self) -> bool {
+        self.balancer.health()[0].endpoint.open_until.is_some()
+    }
+}
+
+#[test]
+fn answers_that_break_off_open_it_although_each_began_well() {
+    let mut world = World::of(pool(&["a"]));
+    for cuts in 1..=5 {
+        assert!(!world.open(), "before cut {cuts}");
+        world.relayed(Observation::Cut);
+    }
+    assert!(world.open());
+}
+
+#[test]
+fn a_cut_counts_once() {
+    // Of ten answers so many break off; never five in a row.
+    for (cuts, opens) in [(9, true), (6, true), (5, true), (4, false), (1, false)] {
+        let mut world = World::of(pool(&["a"]));
+        let mut answers = 0;
+        while !world.open() && answers < 200 {
+            let end = match answers * cuts % 10 < cuts {
+                true => Observation::Cut,
+                false => Observation::Completed,
+            };
+            world.relayed(end);
+            answers += 1;
+        }
+        assert_eq!(world.open(), opens, "{cuts} of 10");
+        if cuts < 9 && opens {
+            assert!((20..=21).contains(&answers), "{cuts} of 10: after {answers}");
+        }
+    }
+}
+
+#[test]
+fn many_streams_at_once_that_break_off_open_it_whatever_begins_between() {
+    let mut world = World::of(pool(&["a"]));
+    let begin = |world: &mut World| {
+        let (pick, mut attempts) = world.pick();
+        world.settle(&pick, Observation::Success, &mut attempts);
+        (pick, attempts)
+    };
+    let streams: Vec<_> = (0..5).map(|_| begin(&mut world)).collect();
+    world.secs(30);
+    for (pick, mut attempts) in streams {
+        assert!(!world.open());
+        begin(&mut world);
+        world.settle(&pick, Observation::Cut, &mut attempts);
+    }
+    assert!(world.open());
+}
+
+#[test]
+fn what_was_sent_before_it_opened_tells_nothing_after_it_closed_either() {
+    for late in [
+        Observation::Server,
+        Observation::Cut,
+        Observation::Unanswered,
+        Observation::Overload { hint: None },
+    ] {
+        let mut world = World::of(pool(&["a"]));
+        let mut flying: Vec<_> = (0..60).map(|_| world.pick()).collect();
+        for (pick, mut attempts) in flying.drain(..5) {
+            world.settle(&pick, Observation::Server, &mut attempts);
+        }
+        world.now = world.balancer.health()[0].endpoint.open_until.unwrap();
+        assert!(world.once(Observation::Success).trial);
+        for (pick, mut attempts) in flying {
+            world.settle(&pick, late, &mut attempts);
+            assert!(!world.open(), "{late:?}");
+        }
+        for _ in 0..5 {
+            assert!(!world.open());
+            world.once(Observation::Server);
+        }
+        assert!(world.open(), "what is sent since does");
+    }
+}
+
 #[test]
 fn fewer_than_half_do_not_and_neither_do_old_ones() {
     let mut world = World::of(pool(&["a"]));

@@ -61,7 +61,7 @@ fn observation() -> impl Strategy<Value = Observation> {
         4 => refusal(),
         1 => hint().prop_map(|hint| Observation::Overload { hint }),
         1 => prop_oneof![
-            Just(Observation::ClientFault), Just(Observation::TooBig), Just(Observation::Server), Just(Observation::Cut),
+            Just(Observation::ClientFault), Just(Observation::TooBig), Just(Observation::Server), Just(Observation::Cut), Just(Observation::Completed),
             Just(Observation::Unanswered), Just(Observation::Cancelled), Just(Observation::Env(EnvFault::Tls)),
         ],
     ]
