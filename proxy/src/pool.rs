@@ -156,11 +156,7 @@ impl Pool {
         else {
             return Err(Unavailable::nothing());
         };
-        let request = if Arc::ptr_eq(snapshot, current) {
-            request
-        } else {
-            translated(group, current, request).ok_or_else(Unavailable::nothing)?
-        };
+        let request = in_force(snapshot, group, current, request).ok_or_else(Unavailable::nothing)?;
         let picked = balancer.pick(request, attempts, now);
         let picked = match picked {
             Ok(pick) => current
@@ -178,6 +174,23 @@ impl Pool {
         };
         self.drain(balancer);
         picked
+    }
+
+    /// How long until the request may be served, were it sent again; none when waiting cannot help.
+    fn earliest(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        group: &Group,
+        request: Request,
+        attempts: &Attempts,
+    ) -> Option<Duration> {
+        let now = self.now();
+        let mut state = self.state.lock();
+        let balanced = state.as_mut()?;
+        let request = in_force(snapshot, group, &balanced.snapshot, request)?;
+        let earliest = balanced.balancer.earliest(request, attempts, now);
+        self.drain(&mut balanced.balancer);
+        Some(earliest?.since(now))
     }
 
     fn settle(&self, ticket: &Ticket, observation: Observation, attempts: &mut Attempts) -> Next {
@@ -238,8 +251,16 @@ impl Pool {
     }
 }
 
-/// A request that was resolved in one snapshot, in the words of a later one: names stay, places may not.
-fn translated(group: &Group, current: &Snapshot, request: Request) -> Option<Request> {
+/// A request that was resolved in one snapshot, in the words of the current one: names stay, places may not.
+fn in_force(
+    resolved: &Arc<Snapshot>,
+    group: &Group,
+    current: &Arc<Snapshot>,
+    request: Request,
+) -> Option<Request> {
+    if Arc::ptr_eq(resolved, current) {
+        return Some(request);
+    }
     let now = current
         .group(&group.name)
         .filter(|now| now.namespace == group.namespace)?;

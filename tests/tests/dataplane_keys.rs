@@ -295,6 +295,44 @@ async fn when_every_key_rests_the_answer_says_when_and_no_provider_is_asked() {
 }
 
 #[tokio::test]
+async fn a_request_that_ends_on_a_limit_says_when_to_come_again() {
+    let late = |kind| Answer::error(kind).delayed(Latency::millis(400));
+    for (what, answer, seconds) in [
+        ("attempts used", bare(429), 4..=6),
+        (
+            "too late",
+            late(ErrorKind::RateLimitExceeded).header("retry-after", "30"),
+            25..=36,
+        ),
+        (
+            "too late",
+            late(ErrorKind::InsufficientQuota).header("retry-after", "30"),
+            25..=36,
+        ),
+    ] {
+        let fake = provider(&["k0"]);
+        fake.add_rule(Rule::new(answer));
+        let rig = Setup::new()
+            .member("a", &fake, &["k0"])
+            .retry(|retry| (retry.attempts, retry.deadline_ms) = (1, 200))
+            .start()
+            .await;
+        let reply = rig.chat().await;
+        assert_eq!(
+            (reply.status, &*reply.code()),
+            (429, "no_usable_key"),
+            "{what}: {}",
+            reply.text()
+        );
+        let after: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+        assert!(seconds.contains(&after), "{what}: {after}");
+        assert_eq!(reply.header("x-should-retry"), Some("false"), "{what}");
+        assert_eq!(asked(&fake).len(), 1, "{what}");
+        rig.finish(&[&fake]).await;
+    }
+}
+
+#[tokio::test]
 async fn a_rest_ends_when_the_provider_said_and_one_request_tries_first() {
     let fake = provider(&["k0"]);
     fake.add_rule(Rule::new(Answer::error(ErrorKind::RateLimitExceeded).header("retry-after", "1")).times(1));

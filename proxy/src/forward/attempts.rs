@@ -90,18 +90,16 @@ pub(super) async fn run(
         };
         let attempted = failure.attempted();
         open.end(attempted.name());
-        match journey.settle(attempted) {
-            Next::Elsewhere => last = Some((failure, target)),
-            Next::Done => return give(verdict::stopped(failure, target, None), &journey, record, pulse),
-            Next::Stop(reason) => {
-                return give(
-                    verdict::stopped(failure, target, Some(reason)),
-                    &journey,
-                    record,
-                    pulse,
-                );
+        let reason = match journey.settle(attempted) {
+            Next::Elsewhere => {
+                last = Some((failure, target));
+                continue;
             }
-        }
+            Next::Done => None,
+            Next::Stop(reason) => Some(reason),
+        };
+        let given = verdict::stopped(failure, target, reason, || journey.earliest());
+        return give(given, &journey, record, pulse);
     }
 }
 

@@ -3,6 +3,8 @@
 //! The provider's own words go to the client where they are about the request or about the provider. What a provider says about *our* keys
 //! does not: a client that is told "invalid API key" looks at its own.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::response::Parts;
@@ -41,12 +43,23 @@ pub(super) fn unavailable(
     }
 }
 
-/// There is no further attempt, for this reason; none when the request itself is answered.
-pub(super) fn stopped(failure: Failure, target: Target, reason: Option<StopReason>) -> Given {
+/// There is no further attempt, for this reason; none when the request itself is answered. `earliest` tells how long until another request
+/// may be served, where waiting helps.
+pub(super) fn stopped(
+    failure: Failure,
+    target: Target,
+    reason: Option<StopReason>,
+    earliest: impl FnOnce() -> Option<Duration>,
+) -> Given {
     let repeated = !matches!(
         reason,
         None | Some(StopReason::ClientFault | StopReason::ClientGone)
     );
+    if about_limits(&failure) {
+        let message = "The provider's limits are reached for the keys that were tried for this request.";
+        let advice = earliest().map_or_else(Advice::stop, Advice::after);
+        return Given::Refusal(Refusal::new(Code::Limited, message).advising(advice.and_stop(repeated)));
+    }
     if about_keys(&failure) {
         let message = "The provider refused the keys that were tried for this request.";
         return Given::Refusal(Refusal::new(Code::NoUsableKey, message).advising(Advice::stop()));
@@ -54,15 +67,16 @@ pub(super) fn stopped(failure: Failure, target: Target, reason: Option<StopReaso
     about_provider(failure, target, repeated)
 }
 
+/// Whether the provider spoke about a limit of a key or of its account: the causes that make an answer 429.
+fn about_limits(failure: &Failure) -> bool {
+    let class = failure.outcome().map(|outcome| outcome.class);
+    matches!(class, Some(Class::Rate | Class::RateLong | Class::Credit))
+}
+
 /// Whether the provider spoke about a key rather than about the request or itself.
 fn about_keys(failure: &Failure) -> bool {
-    let Some(outcome) = failure.outcome() else {
-        return false;
-    };
-    matches!(
-        outcome.class,
-        Class::Rate | Class::RateLong | Class::Credit | Class::AuthDead | Class::AuthUnclear
-    )
+    let class = failure.outcome().map(|outcome| outcome.class);
+    about_limits(failure) || matches!(class, Some(Class::AuthDead | Class::AuthUnclear))
 }
 
 fn about_provider(failure: Failure, target: Target, stop: bool) -> Given {

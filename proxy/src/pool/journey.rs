@@ -1,7 +1,7 @@
 //! One client request's way over targets.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use keypool_balance::{Attempts, MemberSet, Next, Observation, Request, Ticket};
 
@@ -57,18 +57,18 @@ impl Journey {
     /// When nothing can serve the request now.
     pub fn pick(&mut self) -> Result<Target, Unavailable> {
         self.cancel();
-        let (target, ticket) = self.pool.pick(
-            &self.snapshot,
-            &self.group,
-            Request {
-                group: self.group.index,
-                members: self.members,
-                streamed: self.streamed,
-            },
-            &mut self.attempts,
-        )?;
+        let request = self.request();
+        let (target, ticket) = self
+            .pool
+            .pick(&self.snapshot, &self.group, request, &mut self.attempts)?;
         self.open = Some(ticket);
         Ok(target)
+    }
+
+    /// How long until the request may be served, were it sent again; none when waiting cannot help.
+    pub fn earliest(&self) -> Option<Duration> {
+        self.pool
+            .earliest(&self.snapshot, &self.group, self.request(), &self.attempts)
     }
 
     /// Tells how the attempt ended, nothing of it having gone to the client, and asks whether to make another.
@@ -107,6 +107,14 @@ impl Journey {
     /// Attempts that were started.
     pub fn attempts(&self) -> usize {
         self.attempts.count()
+    }
+
+    fn request(&self) -> Request {
+        Request {
+            group: self.group.index,
+            members: self.members,
+            streamed: self.streamed,
+        }
     }
 
     fn cancel(&mut self) {

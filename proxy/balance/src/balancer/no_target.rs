@@ -28,6 +28,12 @@ enum Cause {
 }
 
 impl Balancer {
+    /// When a request may be served at the earliest, were it sent again; none when waiting cannot help.
+    pub fn earliest(&mut self, request: Request, attempts: &Attempts, now: Time) -> Option<Time> {
+        self.advance(now);
+        self.no_target(request, attempts, now).earliest
+    }
+
     pub(super) fn no_target(&self, request: Request, attempts: &Attempts, now: Time) -> NoTarget {
         let mut causes: BTreeMap<(usize, usize), Cause> = BTreeMap::new();
         let mut earliest: Option<Time> = None;
