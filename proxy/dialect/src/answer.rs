@@ -12,12 +12,8 @@ pub enum Code {
     InvalidRequest,
     /// A field that we read stands twice.
     DuplicateField,
-    /// The request names a member that the group does not have.
-    UnknownMember,
     /// No or unknown client key.
     InvalidClientKey,
-    /// The client key may not use this model.
-    ModelNotAllowed,
     /// No such model here.
     ModelNotFound,
     /// No such operation here.
@@ -38,8 +34,6 @@ pub enum Code {
     NoUsableKey,
     /// The queue is full.
     QueueFull,
-    /// The client key's own limit.
-    ClientLimit,
     /// The provider's answer could not be understood.
     UpstreamInvalid,
     /// The provider cannot be reached or fails.
@@ -50,8 +44,6 @@ pub enum Code {
     UpstreamTimeout,
     /// The provider's stream broke off (in a stream only).
     UpstreamCut,
-    /// Our fault.
-    Internal,
 }
 
 impl Code {
@@ -60,9 +52,7 @@ impl Code {
         match self {
             Self::InvalidRequest => "invalid_request",
             Self::DuplicateField => "duplicate_field",
-            Self::UnknownMember => "unknown_member",
             Self::InvalidClientKey => "invalid_client_key",
-            Self::ModelNotAllowed => "model_not_allowed",
             Self::ModelNotFound => "model_not_found",
             Self::UnsupportedPath => "unsupported_path",
             Self::UnsupportedMethod => "unsupported_method",
@@ -72,33 +62,29 @@ impl Code {
             Self::HeaderTooLarge => "header_too_large",
             Self::Limited | Self::NoUsableKey => "no_usable_key",
             Self::QueueFull => "queue_full",
-            Self::ClientLimit => "client_limit",
             Self::UpstreamInvalid => "upstream_invalid",
             Self::ProviderDown => "provider_down",
             Self::Draining => "draining",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::UpstreamCut => "upstream_cut",
-            Self::Internal => "internal",
         }
     }
 
     /// The status.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::InvalidRequest | Self::DuplicateField | Self::UnknownMember => StatusCode::BAD_REQUEST,
+            Self::InvalidRequest | Self::DuplicateField => StatusCode::BAD_REQUEST,
             Self::InvalidClientKey => StatusCode::UNAUTHORIZED,
-            Self::ModelNotAllowed => StatusCode::FORBIDDEN,
             Self::ModelNotFound | Self::UnsupportedPath => StatusCode::NOT_FOUND,
             Self::UnsupportedMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::CompressedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Limited | Self::QueueFull | Self::ClientLimit => StatusCode::TOO_MANY_REQUESTS,
+            Self::Limited | Self::QueueFull => StatusCode::TOO_MANY_REQUESTS,
             Self::NoUsableKey | Self::ProviderDown | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamInvalid | Self::UpstreamCut => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -106,7 +92,6 @@ impl Code {
     pub fn kind(self) -> &'static str {
         match self.status().as_u16() {
             401 => "authentication_error",
-            403 => "permission_error",
             429 => "rate_limit_error",
             503 => "service_unavailable_error",
             400..500 => "invalid_request_error",
@@ -194,22 +179,10 @@ mod tests {
                 "invalid_request_error",
             ),
             (
-                Code::UnknownMember,
-                400,
-                "unknown_member",
-                "invalid_request_error",
-            ),
-            (
                 Code::InvalidClientKey,
                 401,
                 "invalid_client_key",
                 "authentication_error",
-            ),
-            (
-                Code::ModelNotAllowed,
-                403,
-                "model_not_allowed",
-                "permission_error",
             ),
             (
                 Code::ModelNotFound,
@@ -250,8 +223,6 @@ mod tests {
             ),
             (Code::Limited, 429, "no_usable_key", "rate_limit_error"),
             (Code::QueueFull, 429, "queue_full", "rate_limit_error"),
-            (Code::ClientLimit, 429, "client_limit", "rate_limit_error"),
-            (Code::Internal, 500, "internal", "server_error"),
             (Code::UpstreamInvalid, 502, "upstream_invalid", "server_error"),
             (Code::UpstreamCut, 502, "upstream_cut", "server_error"),
             (

@@ -2,8 +2,7 @@
 //!
 //! A status alone is never enough: 400 can be a spent credit, 401 an address that is not allowed, 429 a limit, an empty
 //! account or a request that no waiting will make fit. So status, headers and up to 64 KiB of body become one
-//! [`Outcome`]; who acts on it (key, model, provider, nobody) follows from its class and scope, whether another attempt
-//! is allowed from [`Outcome::retry`].
+//! [`Outcome`]; who acts on it (key, model, provider, nobody) and whether another attempt is allowed follows from that.
 
 use std::time::{Duration, SystemTime};
 
@@ -68,21 +67,6 @@ pub enum Scope {
     ProviderModel,
 }
 
-/// Which further attempt an outcome allows, as long as nothing went to the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Retry {
-    /// None: the client gets this answer.
-    Never,
-    /// Rotation: another key at once, not counted as a retry.
-    OtherKey,
-    /// A key whose allowance may be larger: one other, then the next priority.
-    LargerKey,
-    /// Another provider, within the retry budget.
-    OtherProvider,
-    /// The provider may have worked on it: only where the group allows ambiguous retries.
-    IfAmbiguousAllowed,
-}
-
 /// What an attempt taught us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
@@ -116,24 +100,6 @@ impl Outcome {
     /// Answered.
     pub fn success() -> Self {
         Self::new(Class::Success, "ok")
-    }
-
-    /// Which further attempt this allows.
-    pub fn retry(&self) -> Retry {
-        match self.class {
-            Class::Success | Class::Client | Class::Stream => Retry::Never,
-            Class::TooBigForKey => Retry::LargerKey,
-            Class::Rate
-            | Class::RateLong
-            | Class::Credit
-            | Class::AuthDead
-            | Class::AuthUnclear
-            | Class::Model => Retry::OtherKey,
-            Class::Env | Class::Overload | Class::Server | Class::Invalid if self.may_have_run => {
-                Retry::IfAmbiguousAllowed
-            }
-            Class::Env | Class::Overload | Class::Server | Class::Invalid => Retry::OtherProvider,
-        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! Why an exchange with a provider failed: what happened, who is to blame, and may the provider have worked on it.
 
-use keypool_contract::verdict::EndpointState;
-
 use crate::pool::{Attempted, EnvFault};
 
 /// An exchange that brought no answer. None of these says anything about a key.
@@ -61,16 +59,6 @@ impl UpstreamError {
         }
     }
 
-    /// What it says about the endpoint; none where a connection was there and used.
-    pub fn endpoint_state(self) -> Option<EndpointState> {
-        match self.attempted() {
-            Attempted::NotSent(EnvFault::Dns) => Some(EndpointState::DnsFailed),
-            Attempted::NotSent(EnvFault::Refused) => Some(EndpointState::Refused),
-            Attempted::NotSent(EnvFault::Tls) => Some(EndpointState::TlsInvalid),
-            _ => None,
-        }
-    }
-
     /// What the pool learns from it.
     pub fn attempted(self) -> Attempted<'static> {
         match self {
@@ -78,23 +66,6 @@ impl UpstreamError {
             Self::Refused | Self::ConnectTimeout | Self::NotSent => Attempted::NotSent(EnvFault::Refused),
             Self::TlsInvalid(_) => Attempted::NotSent(EnvFault::Tls),
             Self::Lost | Self::HeadTimeout | Self::NotHttp => Attempted::Unanswered,
-        }
-    }
-
-    /// A word for logs and metrics, out of a closed set.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::DnsFailed => "dns_failed",
-            Self::Refused => "refused",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::TlsInvalid(TlsFault::Expired) => "tls_expired",
-            Self::TlsInvalid(TlsFault::WrongName) => "tls_wrong_name",
-            Self::TlsInvalid(TlsFault::Untrusted) => "tls_untrusted",
-            Self::TlsInvalid(TlsFault::Handshake) => "tls_handshake",
-            Self::NotSent => "not_sent",
-            Self::Lost => "connection_lost",
-            Self::HeadTimeout => "answer_timeout",
-            Self::NotHttp => "not_http",
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::outcome::Class::{
     AuthDead, AuthUnclear, Client, Credit, Env, Invalid, Model, Overload, Rate, RateLong, Server, Success,
     TooBigForKey,
 };
-use crate::outcome::{BODY_LIMIT, Class, Outcome, Retry, Scope, answered, classify, is_page};
+use crate::outcome::{BODY_LIMIT, Class, Outcome, Scope, answered, classify, is_page};
 use crate::probe::{ProbeVerdict, interpret};
 
 fn headers(html: bool, more: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -93,77 +93,61 @@ fn html_is_known_by_its_type_too() {
 }
 
 #[test]
-fn scope_and_retry_follow_the_class() {
-    let cases: &[(u16, String, Scope, Retry)] = &[
+fn scope_and_doubt_follow_the_class() {
+    let cases: &[(u16, String, Scope, bool)] = &[
         (
             429,
             error("tokens", "rate_limit_exceeded", ""),
             Scope::QuotaGroupModel,
-            Retry::OtherKey,
+            false,
         ),
         (
             429,
             error("-", "insufficient_quota", ""),
             Scope::QuotaGroup,
-            Retry::OtherKey,
+            false,
         ),
         (
             429,
             error("-", "project_spend_limit_exceeded", ""),
             Scope::Credential,
-            Retry::OtherKey,
+            false,
         ),
         (
             429,
             error("tokens", "rate_limit_exceeded", "Request too large"),
             Scope::Nothing,
-            Retry::LargerKey,
+            false,
         ),
-        (
-            401,
-            error("-", "invalid_api_key", ""),
-            Scope::Credential,
-            Retry::OtherKey,
-        ),
-        (403, String::new(), Scope::Credential, Retry::OtherKey),
+        (401, error("-", "invalid_api_key", ""), Scope::Credential, false),
+        (403, String::new(), Scope::Credential, false),
         (
             404,
             error("-", "model_not_found", ""),
             Scope::CredentialModel,
-            Retry::OtherKey,
+            false,
         ),
         (
             403,
             error("-", "unsupported_country_region_territory", ""),
             Scope::Provider,
-            Retry::OtherProvider,
+            false,
         ),
-        (400, error("-", "-", ""), Scope::Nothing, Retry::Never),
-        (500, String::new(), Scope::ProviderModel, Retry::OtherProvider),
-        (503, String::new(), Scope::ProviderModel, Retry::OtherProvider),
-        (
-            504,
-            String::new(),
-            Scope::ProviderModel,
-            Retry::IfAmbiguousAllowed,
-        ),
-        (
-            524,
-            String::new(),
-            Scope::ProviderModel,
-            Retry::IfAmbiguousAllowed,
-        ),
-        (
-            408,
-            String::new(),
-            Scope::ProviderModel,
-            Retry::IfAmbiguousAllowed,
-        ),
-        (522, String::new(), Scope::ProviderModel, Retry::OtherProvider),
+        (400, error("-", "-", ""), Scope::Nothing, false),
+        (500, String::new(), Scope::ProviderModel, false),
+        (503, String::new(), Scope::ProviderModel, false),
+        (504, String::new(), Scope::ProviderModel, true),
+        (524, String::new(), Scope::ProviderModel, true),
+        (408, String::new(), Scope::ProviderModel, true),
+        (522, String::new(), Scope::ProviderModel, false),
     ];
-    for (status, body, scope, retry) in cases {
+    for (status, body, scope, may_have_run) in cases {
         let found = outcome_of(OpenAI, *status, body);
-        assert_eq!((found.scope, found.retry()), (*scope, *retry), "{status} {body}");
+        assert_eq!(
+            (found.scope, found.may_have_run),
+            (*scope, *may_have_run),
+            "{status} {body}"
+        );
     }
 }
 

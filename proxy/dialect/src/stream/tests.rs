@@ -234,7 +234,6 @@ fn an_error_after_content_is_the_streams() {
         (error.class, error.scope, error.code),
         (Class::Stream, Scope::ProviderModel, "invalid_api_key")
     );
-    assert_eq!(error.retry(), crate::outcome::Retry::Never);
     let machine = fed(
         &text(r#"{"error":{"message":"x","code":"content_filter"}}"#),
         None,
