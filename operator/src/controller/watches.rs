@@ -28,7 +28,7 @@ use super::context::Wakes;
 use super::load_balance_group::build::{GROUP_LABEL, MANAGED_BY};
 use crate::args::Args;
 use crate::k8s::clients::Clients;
-use crate::k8s::watch::{Change, Watchdog, follow, reflect};
+use crate::k8s::watch::{Change, Unreadable, Watchdog, follow, reflect};
 use crate::reference::Reference;
 
 mod news;
@@ -47,6 +47,8 @@ pub struct Stores {
     pub groups: Store<LoadBalanceGroup>,
     /// The pods of all fleets.
     pub pods: Store<Pod>,
+    /// Providers that are there and that this build cannot read.
+    pub unreadable_providers: Unreadable,
 }
 
 impl Stores {
@@ -73,18 +75,19 @@ pub fn start(clients: &Clients, args: &Args, watchdog: &Watchdog, wakes: &Wakes)
         namespace,
         watchdog,
     };
-    let (providers, provider_changes) =
+    let (providers, unreadable_providers, provider_changes) =
         watching.whole::<ModelProvider>("modelproviders", watcher::Config::default());
-    let (groups, group_changes) =
+    let (groups, _, group_changes) =
         watching.whole::<LoadBalanceGroup>("loadbalancegroups", watcher::Config::default());
     let fleet = watcher::Config::default().labels(&format!(
         "app.kubernetes.io/managed-by={MANAGED_BY},{GROUP_LABEL}"
     ));
-    let (pods, pod_changes) = watching.whole::<Pod>("pods", fleet.clone());
+    let (pods, _, pod_changes) = watching.whole::<Pod>("pods", fleet.clone());
     let stores = Stores {
         providers,
         groups,
         pods,
+        unreadable_providers,
     };
 
     let waker = Waker {
@@ -148,7 +151,7 @@ impl Watching<'_> {
         &self,
         name: &'static str,
         config: watcher::Config,
-    ) -> (Store<K>, impl Stream<Item = Change<K>> + use<K>)
+    ) -> (Store<K>, Unreadable, impl Stream<Item = Change<K>> + use<K>)
     where
         K: Watched + DeserializeOwned,
     {

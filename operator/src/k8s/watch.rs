@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use futures::{Stream, StreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DeserializeGuard;
-use kube::core::error_boundary::InvalidObject;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, Event};
@@ -17,8 +16,11 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
 mod living;
+mod unreadable;
 
 use living::Living;
+use unreadable::Reading;
+pub use unreadable::Unreadable;
 
 /// A silently dead connection is noticed after this many seconds and a little more.
 const WATCH_TIMEOUT_SECONDS: u32 = 60;
@@ -99,62 +101,35 @@ impl<K: Resource> Change<K> {
 }
 
 /// Watches and keeps a copy of everything. Objects are trimmed of their managedFields, which nobody here reads. One that this
-/// build cannot read (its definition is newer) is told in the log and passed over: it must not stop the others.
+/// build cannot read (its definition is newer) stays as it was last read, or is at least known by name; it must not stop the others.
 pub fn reflect<K>(
     name: &'static str,
     api: Api<DeserializeGuard<K>>,
     config: watcher::Config,
     watchdog: &Watchdog,
-) -> (Store<K>, impl Stream<Item = Change<K>> + use<K>)
+) -> (Store<K>, Unreadable, impl Stream<Item = Change<K>> + use<K>)
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
     let writer: Writer<K> = Writer::default();
     let store = writer.as_reader();
+    let unreadable = Unreadable::default();
+    let mut reading = Reading::new(name, store.clone(), unreadable.clone());
     let stream = watch(api, config.timeout(WATCH_TIMEOUT_SECONDS))
         .default_backoff()
-        .filter_map(move |event| std::future::ready(readable(name, event)))
+        .filter_map(move |event| std::future::ready(event.map(|event| reading.take_in(event)).transpose()))
         .modify(|object: &mut K| {
             object.managed_fields_mut().clear();
         });
     (
         store,
+        unreadable,
         heard(
             name,
             reflector::reflector(writer, stream),
             watchdog.register(name),
         ),
     )
-}
-
-fn readable<K: Resource>(
-    name: &'static str,
-    event: watcher::Result<Event<DeserializeGuard<K>>>,
-) -> Option<watcher::Result<Event<K>>> {
-    let checked = |DeserializeGuard(read): DeserializeGuard<K>| {
-        let told = |error: &InvalidObject| {
-            let (object, namespace) = (
-                error.metadata.name.as_deref(),
-                error.metadata.namespace.as_deref(),
-            );
-            tracing::error!(
-                watch = name,
-                object,
-                namespace,
-                error = error.error,
-                "an object cannot be read"
-            );
-        };
-        read.inspect_err(told).ok()
-    };
-    match event {
-        Ok(Event::Apply(object)) => checked(object).map(|object| Ok(Event::Apply(object))),
-        Ok(Event::InitApply(object)) => checked(object).map(|object| Ok(Event::InitApply(object))),
-        Ok(Event::Delete(object)) => checked(object).map(|object| Ok(Event::Delete(object))),
-        Ok(Event::Init) => Some(Ok(Event::Init)),
-        Ok(Event::InitDone) => Some(Ok(Event::InitDone)),
-        Err(error) => Some(Err(error)),
-    }
 }
 
 /// Watches without a copy.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Secret;
 use keypool_contract::exchange::ClearCooldown;
 use keypool_crds::v1alpha1::shared::{PAUSED, RECONCILE_REQUESTED_AT};
-use keypool_crds::v1alpha1::{LoadBalanceGroup, ModelProvider};
+use keypool_crds::v1alpha1::{LoadBalanceGroup, ModelProvider, Reason};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
 
@@ -17,6 +17,7 @@ use super::names;
 use super::status::{self, Applied, Conflict, Failure};
 use super::validate::{self, Providers};
 use super::{InvalidGroup, ValidatedGroup};
+use crate::conditions::Check;
 use crate::controller::context::{Context, GroupView, Subject};
 use crate::controller::error::ReconcileError;
 use crate::controller::model_provider::reconcile::look;
@@ -85,7 +86,8 @@ fn touched(before: Option<&LoadBalanceGroup>, now: &LoadBalanceGroup) -> HashSet
         .collect()
 }
 
-/// Names that were taken tell nobody when they become free: such a child carries no label of ours.
+/// Names that were taken tell nobody when they become free: such a child carries no label of ours. Nor does a provider that was never
+/// read tell of its end.
 const TAKEN: Duration = Duration::from_secs(15);
 
 /// When the next pass is due without any event: the end of a grace, or a name that may have become free.
@@ -99,7 +101,7 @@ fn look_again_at(view: &GroupView, now: Monotonic) -> Option<Monotonic> {
         .applied
         .as_ref()
         .is_some_and(|applied| !applied.conflicts.is_empty());
-    let taken = conflicts.then(|| now + TAKEN);
+    let taken = (conflicts || view.refused.is_some()).then(|| now + TAKEN);
     graces.filter(|at| now < *at).chain(away).chain(taken).min()
 }
 
@@ -190,6 +192,13 @@ async fn serve(
         if let Some(found) = &rendered {
             keep_exchanging(context, &group.id, wishes(context, group), found);
         }
+        return Ok(());
+    }
+    if let Some(refused) = never_read(context, group) {
+        if let Some(found) = &rendered {
+            keep_exchanging(context, &group.id, wishes(context, group), found);
+        }
+        view.refused = Some(refused);
         return Ok(());
     }
     let handled = view
@@ -283,6 +292,22 @@ async fn serve(
     let said = before.filter(|before| !stored && before.conflicts == applied.conflicts);
     view.applied = Some(said.unwrap_or(applied));
     Ok(())
+}
+
+/// A provider that is there and was never read would be left out with all its keys: nothing is written while a member needs it.
+fn never_read(context: &Context, group: &ValidatedGroup) -> Option<Check> {
+    let unreadable = &context.stores.unreadable_providers;
+    let member = group.members.iter().find(|member| {
+        !group.providers.contains_key(&member.provider)
+            && unreadable.contains(&group.id.namespace, &member.provider)
+    })?;
+    Some(Check::no(
+        Reason::UnsupportedValue,
+        format!(
+            "members[{}].providerRef: ModelProvider {} holds a value that this version of the operator does not know; finish the upgrade of the operator, or take the value back. The last configuration keeps serving.",
+            member.name, member.provider
+        ),
+    ))
 }
 
 /// Without a new document the pods still report, and learn from each other.

@@ -4,7 +4,7 @@ use super::*;
 use crate::controller::model_provider;
 use crate::controller::survey;
 use crate::fixtures::api::Led;
-use crate::fixtures::{CHAT, OPENAI, VLLM, group, provider};
+use crate::fixtures::{CHAT, NAMESPACE, OPENAI, VLLM, group, provider};
 
 #[tokio::test]
 async fn a_member_that_goes_shows_in_its_provider() {
@@ -121,4 +121,26 @@ async fn a_client_secret_of_an_earlier_group_is_awaited() {
     led.hold(place, &serde_json::json!({"metadata": {"name": "chat-client"}}));
     reconcile(&led.context, Arc::new(chat.clone())).await.unwrap();
     assert_eq!(view(&led).applied.unwrap().conflicts.len(), 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_cannot_be_read_is_not_left_out() {
+    let mut led = Led::new();
+    led.provider(&provider("openai", OPENAI));
+    let chat = group("chat", CHAT);
+    led.group(&chat);
+    led.context.stores.unreadable_providers.note(NAMESPACE, "vllm");
+    let again = reconcile(&led.context, Arc::new(chat.clone())).await.unwrap();
+    assert!(again.is_some(), "its end is told by nobody");
+    let view = led.context.views.group(&ObjectId::of(&chat)).unwrap();
+    assert_eq!(view.applied, None, "nothing is written");
+    let refused = view.refused.unwrap();
+    assert_eq!(refused.reason, Reason::UnsupportedValue);
+    assert!(
+        refused
+            .message
+            .contains("members[vllm].providerRef: ModelProvider vllm"),
+        "{}",
+        refused.message
+    );
 }
