@@ -145,6 +145,7 @@ async fn a_reload_takes_effect_and_loses_no_state() {
     local.fake.add_rule(
         Rule::new(Answer::error(ErrorKind::RateLimitExceeded).header("retry-after", "60"))
             .key("one")
+            .path("*/chat/completions")
             .times(1),
     );
     for _ in 0..4 {

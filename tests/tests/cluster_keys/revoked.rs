@@ -18,7 +18,8 @@ const KEYS: [&str; 3] = ["team-a", "team-b", "team-c"];
 const REVOKED: &str = "team-b";
 /// May be used and may not list models.
 const SHY: &str = "team-c";
-const LIMIT: Duration = Duration::from_secs(10);
+/// A status write may wait for its bucket, which gives one in ten seconds.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// A key is revoked at the provider and mended in its Secret.
 pub(crate) async fn cluster_key_revoked_and_mended(test: Test) -> anyhow::Result<()> {

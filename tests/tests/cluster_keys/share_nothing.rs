@@ -8,7 +8,7 @@ use keypool_tests::ring::Test;
 use keypool_tests::watcher::Watcher;
 
 const KEY: &str = "team-a";
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// A provider's keys are its own: neither the same value in another provider,
 /// whose address is wrong, nor the same quota group in another namespace
