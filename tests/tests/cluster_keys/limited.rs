@@ -71,7 +71,10 @@ pub(crate) async fn cluster_key_limited(test: Test) -> anyhow::Result<()> {
     })
     .await?;
     let pause = pause(&refused, &next);
-    ensure!(pause >= HINT && pause <= LATEST + NEXT, "used again after {pause:?}");
+    ensure!(
+        pause >= HINT && pause <= LATEST + NEXT,
+        "used again after {pause:?}"
+    );
 
     let healthy = |key: &_| {
         is(key, KeyState::Healthy, KeyReason::Proven) || is(key, KeyState::Healthy, KeyReason::CooldownOver)
