@@ -425,3 +425,31 @@ async fn an_error_as_the_first_event_goes_elsewhere_and_a_later_one_reaches_the_
     assert!(asked(&good).is_empty(), "never after the first byte");
     rig.finish(&[&bad, &good]).await;
 }
+
+#[tokio::test]
+async fn an_error_event_about_the_request_is_not_held_against_the_provider() {
+    // More in a row than a breaker stands.
+    const MANY: usize = 8;
+    for (error, stays) in [
+        (ErrorKind::ContentPolicyViolation, true),
+        (ErrorKind::ServerError, false),
+    ] {
+        let (first, backup) = (provider(&["a0"]), provider(&["b0"]));
+        first.add_rule(Rule::new(shaped(Stream {
+            error_after: Some(10),
+            error: Some(error),
+            ..Stream::default()
+        })));
+        let rig = Setup::new()
+            .member("a", &first, &["a0"])
+            .member("b", &backup, &["b0"])
+            .start()
+            .await;
+        for _ in 0..MANY {
+            assert_eq!(rig.stream().await.status, 200);
+        }
+        assert_eq!(asked(&first).len() == MANY, stays, "{error:?}");
+        assert_eq!(asked(&backup).is_empty(), stays, "{error:?}");
+        rig.finish(&[&first, &backup]).await;
+    }
+}

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use keypool_dialect::answer::{self, Code};
+use keypool_dialect::outcome::Class;
 use keypool_dialect::stream::{End as StreamEnd, Position};
 use tokio::time::Sleep;
 
@@ -128,13 +129,15 @@ impl Relay {
     fn poll_open(&mut self, cx: &mut Context<'_>, pulse: &Pulse) -> Poll<Option<Result<Frame<Frames>, Cut>>> {
         let mut piece = std::mem::take(&mut self.first);
         let mut ending = self.gather(cx, &mut piece);
-        if piece.is_empty() && ending.is_none() {
+        if ending.is_none() {
+            // An answer that always has something to read would outlive the process.
             if pulse.is_aborting() {
                 ending = Some(Ending::Drained);
-            } else if self.poll_silence(cx).is_ready() {
+            } else if piece.is_empty() {
+                if self.poll_silence(cx).is_pending() {
+                    return Poll::Pending;
+                }
                 ending = Some(Ending::Silent);
-            } else {
-                return Poll::Pending;
             }
         }
         let end = ending.map(|ending| self.end(ending, &mut piece));
@@ -219,7 +222,15 @@ impl Relay {
             (Follow::Events(machine), Ending::Clean | Ending::Broken) => match machine.finish() {
                 StreamEnd::Complete => (End::Complete, true),
                 // The client has the provider's own error event.
-                StreamEnd::Failed(_) => (End::Cut, matches!(ending, Ending::Clean)),
+                StreamEnd::Failed(outcome) => {
+                    // A request that asks for what it must not is no fault of the provider's.
+                    if outcome.class == Class::Client
+                        && let Some(mut journey) = self.journey.take()
+                    {
+                        journey.complete();
+                    }
+                    (End::Cut, matches!(ending, Ending::Clean))
+                }
                 StreamEnd::Cut => {
                     piece.push(self.last_words(Ending::Broken));
                     (End::Cut, false)
