@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use keypool_crds::v1alpha1::{KeyState, LoadBalanceGroup, ModelProvider};
 use kube::Api;
 use kube::api::ListParams;
@@ -38,6 +38,17 @@ impl Scene {
     pub async fn set(test: &Test) -> anyhow::Result<Self> {
         test.node()?;
         operator::install(test).await?;
+        // What the operator makes is to run where nothing else may.
+        let namespaces: Api<Namespace> = Api::all(test.client());
+        let restricted =
+            json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
+        namespaces
+            .patch(
+                test.namespace(),
+                &Default::default(),
+                &kube::api::Patch::Merge(restricted),
+            )
+            .await?;
         Ok(Self {
             test: test.clone(),
             known: Keys::default(),
@@ -116,6 +127,10 @@ impl Scene {
 
     pub async fn watch_groups(&self) -> anyhow::Result<Watcher> {
         Ok(status::watch_groups(self.test.client(), self.test.namespace()).await?)
+    }
+
+    pub async fn watch_pods(&self) -> anyhow::Result<Watcher> {
+        Ok(status::watch_pods(self.test.client(), self.test.namespace()).await?)
     }
 
     /// Waits until the group is Ready and Programmed with all its replicas

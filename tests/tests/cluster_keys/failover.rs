@@ -9,6 +9,7 @@ use keypool_tests::product::{
 use keypool_tests::ring::Test;
 use keypool_tests::wait;
 use keypool_tests::watcher::{Seen, Watcher};
+use serde_json::Value;
 
 const FIRST: [(&str, &[&str]); 2] = [("openai", &["team-a", "team-b"]), ("vllm", &["vllm"])];
 /// The fake provider's, at its Service.
@@ -111,6 +112,7 @@ async fn all_connections_refused(
         )
         .await?;
     }
+    let pods = scene.watch_pods().await?;
     let traffic: Vec<Steady> = callers.iter().map(Steady::start).collect();
     for (provider, _) in FIRST {
         status::wait_for_condition(watcher, provider, "EndpointHealthy", "False", begun, LIMIT).await?;
@@ -124,9 +126,6 @@ async fn all_connections_refused(
         first.requests(mark).await?.is_empty(),
         "the first tier was reached"
     );
-    let now = scene.proxies("chat").await?;
-    ensure!(now == proxies && now.iter().all(|proxy| proxy.ready), "{now:?}");
-
     first
         .set_listener(ListenerName::Https, ListenerMode::Open)
         .await?;
@@ -153,7 +152,18 @@ async fn all_connections_refused(
     for steady in traffic {
         all_answered(&steady.stop().await?)?;
     }
+    let now = scene.proxies("chat").await?;
+    ensure!(now == proxies, "{now:?} is not {proxies:?}");
+    let unready: Vec<_> = pods.seen().into_iter().filter(|pod| !is_ready(pod)).collect();
+    ensure!(unready.is_empty(), "not Ready all the time: {unready:?}");
+    ensure!(pods.broken().is_empty(), "{:?}", pods.broken());
     Ok(())
+}
+
+fn is_ready(pod: &Seen) -> bool {
+    let conditions = pod.at_path("/status/conditions").and_then(Value::as_array);
+    let is_true = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
+    conditions.is_some_and(|conditions| conditions.iter().any(is_true))
 }
 
 fn member(reply: &Result<Reply, reqwest::Error>) -> Option<&str> {

@@ -94,6 +94,13 @@ async fn is_refused(scene: &Scene, fake: &Provider, watcher: &Watcher) -> anyhow
     // Every other key is used on and on; this one is not.
     let used = |log: &[Entry]| log.iter().filter(|entry| entry.seq > mark).count() > 200;
     fake.wait_for_log(Duration::from_secs(30), used).await?;
+    let log = fake.requests(mark).await?;
+    let shy = log
+        .iter()
+        .filter(|entry| entry.key == SHY && entry.is_inference());
+    // A third before the refusal and half after it; nothing but a few means that it is not used on.
+    let shy = shy.filter(|entry| entry.status == Some(200)).count();
+    ensure!(shy >= 50, "{SHY} served {shy} of 200 requests");
     let refused = refusals(fake, mark).await?;
     let (chats, probes): (Vec<&Entry>, Vec<&Entry>) = refused.iter().partition(|entry| entry.is_inference());
     ensure!(chats.len() <= 2, "{} refused chat requests", chats.len());

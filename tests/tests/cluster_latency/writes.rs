@@ -22,12 +22,16 @@ pub(crate) fn since(test: &Test, begun: Timestamp) -> anyhow::Result<Vec<Request
     Ok(writes.collect())
 }
 
-/// How often the status of each object of a kind was written.
-pub(crate) fn of_status(writes: &[Request], kind: &str) -> BTreeMap<String, usize> {
+/// When the status of each object of a kind was written, in order.
+pub(crate) fn of_status(writes: &[Request], kind: &str) -> anyhow::Result<BTreeMap<String, Vec<Timestamp>>> {
     let resource = format!("{kind}/status");
-    let mut counts = BTreeMap::new();
+    let mut times: BTreeMap<String, Vec<Timestamp>> = BTreeMap::new();
     for write in writes.iter().filter(|write| write.resource == resource) {
-        *counts.entry(write.name.clone()).or_default() += 1;
+        times
+            .entry(write.name.clone())
+            .or_default()
+            .push(write.time.parse()?);
     }
-    counts
+    times.values_mut().for_each(|times| times.sort());
+    Ok(times)
 }

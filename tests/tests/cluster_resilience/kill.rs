@@ -216,6 +216,19 @@ fn judge_streams(streams: &[Vec<Chat>], log: &[Entry]) -> anyhow::Result<()> {
         clean.len(),
         clean[0]
     );
+    // The SDK itself has to raise; the script's own exception means that it took the end for a tidy one.
+    let unseen = |chat: &&Chat| {
+        chat.error
+            .as_ref()
+            .is_some_and(|error| error.starts_with("RuntimeError"))
+    };
+    let unseen: Vec<_> = killed.iter().filter(unseen).collect();
+    ensure!(
+        unseen.is_empty(),
+        "{} of the killed proxy's streams ended without an exception of the SDK: {:?}",
+        unseen.len(),
+        unseen[0]
+    );
     let begun = killed
         .iter()
         .all(|chat| chat.status == Some(200) && chat.bytes > 0);
