@@ -1,6 +1,6 @@
 //! Sixty-four bytes at a time: one bit per byte for each class that matters inside a string.
-//!
-//! Plain arithmetic that the compiler turns into vector instructions of whatever machine it builds for.
+
+use wide::u8x32;
 
 /// One block.
 pub(super) type Block = [u8; 64];
@@ -17,66 +17,64 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// Nothing but ordinary text.
+    /// Nothing but ordinary text. Most blocks of a prompt are.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.quote | self.backslash | self.control == 0
     }
 }
 
-/// Does the block hold nothing but ordinary text? Most blocks of a prompt do.
-#[inline]
-pub(super) fn is_ordinary(block: &Block) -> bool {
-    // Without a way out of the loop, which would keep it from being done on all bytes at once.
-    !block.iter().fold(false, |special, &byte| {
-        special | (byte == b'"') | (byte == b'\\') | (byte < 0x20)
-    })
-}
-
 /// The classes of a string's inside.
 #[inline]
 pub(super) fn marks(block: &Block) -> Marks {
-    let control = block.iter().fold(false, |any, &byte| any | (byte < 0x20));
     Marks {
-        quote: mask(block, |byte| byte == b'"'),
-        backslash: mask(block, |byte| byte == b'\\'),
-        control: if control {
-            mask(block, |byte| byte < 0x20)
-        } else {
-            0
-        },
+        quote: mask(block, |bytes| is(bytes, b'"')),
+        backslash: mask(block, |bytes| is(bytes, b'\\')),
+        control: mask(block, |bytes| between(bytes, 0, 0x1f)),
     }
 }
 
 /// `/ b f n r t`: what may follow a backslash, besides quote, backslash and `u`.
 #[inline]
 pub(super) fn simple_escapes(block: &Block) -> u64 {
-    mask(block, |byte| {
-        matches!(byte, b'/' | b'b' | b'f' | b'n' | b'r' | b't')
+    mask(block, |bytes| {
+        b"/bfnrt"
+            .iter()
+            .fold(u8x32::ZERO, |any, &byte| any | is(bytes, byte))
     })
 }
 
 /// `u`
 #[inline]
 pub(super) fn unicode_escapes(block: &Block) -> u64 {
-    mask(block, |byte| byte == b'u')
+    mask(block, |bytes| is(bytes, b'u'))
 }
 
 /// `0-9 a-f A-F`
 #[inline]
 pub(super) fn hex_digits(block: &Block) -> u64 {
-    mask(block, |byte| byte.is_ascii_hexdigit())
+    mask(block, |bytes| {
+        let small = bytes | u8x32::splat(b'a' ^ b'A');
+        between(bytes, b'0', b'9') | between(small, b'a', b'f')
+    })
 }
 
-/// One bit per byte. Each eight answers (0 or 1 a byte) are gathered into a byte by one multiplication: the factor's
-/// bits put answer k at bit 56 + k and no two of them on one bit.
 #[inline]
-fn mask(block: &Block, class: impl Fn(u8) -> bool) -> u64 {
-    const GATHER: u64 = 0x0102_0408_1020_4080;
-    let answers = block.map(|byte| u8::from(class(byte)));
-    let (eights, _) = answers.as_chunks::<8>();
-    eights.iter().enumerate().fold(0, |mask, (index, eight)| {
-        mask | (u64::from_le_bytes(*eight).wrapping_mul(GATHER) >> 56) << (index * 8)
+fn is(bytes: u8x32, byte: u8) -> u8x32 {
+    bytes.simd_eq(u8x32::splat(byte))
+}
+
+#[inline]
+fn between(bytes: u8x32, first: u8, last: u8) -> u8x32 {
+    (bytes - u8x32::splat(first)).simd_le(u8x32::splat(last - first))
+}
+
+/// One bit per byte.
+#[inline]
+fn mask(block: &Block, class: impl Fn(u8x32) -> u8x32) -> u64 {
+    let (halves, _) = block.as_chunks::<32>();
+    halves.iter().rev().fold(0, |mask, half| {
+        mask << 32 | u64::from(class(u8x32::new(*half)).to_bitmask())
     })
 }
 

@@ -61,13 +61,9 @@ impl Text {
     #[inline(never)]
     fn blocks(&mut self, bytes: &[u8], mut at: usize) -> Step {
         let (blocks, _) = bytes.get(at..).unwrap_or_default().as_chunks::<64>();
-        // Prose has blocks without any mark, which one cheap look tells; text with escapes has hardly any, and the look
-        // would be lost. What the last block was, the next one probably is.
-        let mut was_ordinary = true;
         for block in blocks {
-            if !(was_ordinary && *self == Self::Plain && block::is_ordinary(block)) {
-                let marks = block::marks(block);
-                was_ordinary = marks.is_empty();
+            let marks = block::marks(block);
+            if !(marks.is_empty() && *self == Self::Plain) {
                 let step = self.part(block, &marks, block.len());
                 if step != Step::Goes {
                     return step.from(at);
