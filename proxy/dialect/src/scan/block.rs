@@ -16,14 +16,6 @@ pub(super) struct Marks {
     pub(super) control: u64,
 }
 
-impl Marks {
-    /// Nothing but ordinary text. Most blocks of a prompt are.
-    #[inline]
-    pub(super) fn is_empty(&self) -> bool {
-        self.quote | self.backslash | self.control == 0
-    }
-}
-
 /// The classes of a string's inside.
 #[inline]
 pub(super) fn marks(block: &Block) -> Marks {

@@ -63,7 +63,7 @@ impl Text {
         let (blocks, _) = bytes.get(at..).unwrap_or_default().as_chunks::<64>();
         for block in blocks {
             let marks = block::marks(block);
-            if !(marks.is_empty() && *self == Self::Plain) {
+            if !self.passes(&marks) {
                 let step = self.part(block, &marks, block.len());
                 if step != Step::Goes {
                     return step.from(at);
@@ -83,8 +83,28 @@ impl Text {
         self.part(&block, &block::marks(&block), rest.len()).from(at)
     }
 
-    /// Looks at the first `length` bytes of a block, at least one.
+    /// Goes over a block of text in which nothing but quotes and backslashes is escaped: most blocks are such. Another one
+    /// leaves everything as it was.
     #[inline]
+    fn passes(&mut self, marks: &Marks) -> bool {
+        if marks.quote | marks.backslash | marks.control == 0 && *self == Self::Plain {
+            return true;
+        }
+        let (escaped, escapes) = block::escaped(marks.backslash, *self == Self::Backslash);
+        let ends = marks.quote & !escaped;
+        let unusual = escaped & !(marks.quote | marks.backslash);
+        if ends | unusual | marks.control != 0 || matches!(self, Self::Hex(_)) {
+            return false;
+        }
+        *self = if escapes >> 63 == 1 {
+            Self::Backslash
+        } else {
+            Self::Plain
+        };
+        true
+    }
+
+    /// Looks at the first `length` bytes of a block, at least one.
     fn part(&mut self, block: &Block, marks: &Marks, length: usize) -> Step {
         let (escaped, escapes) = block::escaped(marks.backslash, *self == Self::Backslash);
         let quote = marks.quote & !escaped;
