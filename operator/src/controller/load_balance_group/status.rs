@@ -3,89 +3,33 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use keypool_contract::document::{Document, DocumentHash, Stamp};
 use keypool_crds::v1alpha1::shared::{PAUSED, RECONCILE_REQUESTED_AT};
 use keypool_crds::v1alpha1::{
     ConditionType, ConfigError, ConfigStatus, KeySummary, LoadBalanceGroup, LoadBalanceGroupStatus,
     MemberSummary, Reason,
 };
 
-use super::build::{NextDocument, selector_text};
+use super::build::selector_text;
 use super::{InvalidGroup, ValidatedGroup};
 use crate::conditions::{Check, Conditions};
 use crate::controller::model_provider::ProviderHealth;
 use crate::controller::model_provider::wish::handled;
-use crate::material::StoredDocument;
 use crate::moment::{Moment, Monotonic};
 
+mod applied;
 mod available;
 mod failure;
 mod fleet;
 mod members;
 mod programmed;
+mod refused;
 
 use programmed::Rollout;
 
+pub use applied::{Applied, Conflict, Desired};
 pub use failure::Failure;
 pub use fleet::{Fleet, PodExchange, PodView, SILENT_AFTER};
 pub use members::member_states;
-
-/// The document that was written, as far as acknowledgements are measured against it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Desired {
-    /// Which document.
-    pub stamp: Stamp,
-    /// Its name.
-    pub hash: DocumentHash,
-    /// The generation of the document that was the first of the group's current spec.
-    pub spec_since: u64,
-    /// `metadata.generation` of the group from which it was made.
-    pub spec_generation: i64,
-}
-
-impl From<&NextDocument> for Desired {
-    fn from(next: &NextDocument) -> Self {
-        Self::of(&next.document, next.encoded.hash(), next.spec_since)
-    }
-}
-
-impl From<&StoredDocument> for Desired {
-    fn from(stored: &StoredDocument) -> Self {
-        Self::of(&stored.document, stored.encoded.hash(), stored.spec_since)
-    }
-}
-
-impl Desired {
-    fn of(document: &Document, hash: &DocumentHash, spec_since: u64) -> Self {
-        let group = document.content.groups.first();
-        Self {
-            stamp: document.stamp.clone(),
-            hash: hash.clone(),
-            spec_since,
-            spec_generation: group.map_or(0, |group| group.spec_generation),
-        }
-    }
-}
-
-/// A child that could not be written, because its name is taken.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Conflict {
-    /// Its kind.
-    pub kind: String,
-    /// Its name.
-    pub name: String,
-}
-
-/// What was written for a group.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Applied {
-    /// The document.
-    pub desired: Desired,
-    /// When the leader first knew that the document of the current spec is written.
-    pub spec_written: Monotonic,
-    /// Children whose name is taken.
-    pub conflicts: Vec<Conflict>,
-}
 
 /// What a status is made of.
 #[derive(Clone, Copy)]
@@ -115,7 +59,7 @@ pub fn status(observed: &Observed<'_>) -> LoadBalanceGroupStatus {
     let old = observed.group.status.as_ref();
     let mut status = match observed.judged {
         Ok(validated) => served(observed, validated),
-        Err(invalid) => refused(observed, invalid),
+        Err(invalid) => refused::refused(observed, invalid),
     };
     status.endpoint = Some(observed.endpoint.to_owned());
     status.replicas = Some(int(observed
@@ -205,54 +149,6 @@ fn served(observed: &Observed<'_>, group: &ValidatedGroup) -> LoadBalanceGroupSt
             ),
         }),
         members,
-        ..LoadBalanceGroupStatus::default()
-    }
-}
-
-/// The object cannot be served as it is written; what was programmed before keeps serving, and what is said of that speaks of its
-/// generation.
-fn refused(observed: &Observed<'_>, invalid: &InvalidGroup) -> LoadBalanceGroupStatus {
-    let old = old_conditions(observed);
-    let not_judged = Check::unknown(
-        invalid.accepted.reason,
-        "not judged before the object is accepted",
-    );
-    let serving = observed.applied.map(|applied| applied.desired.spec_generation);
-    let mut conditions = Conditions::new(old, invalid.generation, observed.now.wall)
-        .put(ConditionType::Accepted, &invalid.accepted)
-        .keep(ConditionType::ResolvedRefs, &not_judged);
-    conditions = match serving {
-        Some(generation) => {
-            let rollout = Rollout {
-                generation,
-                ..rollout(observed)
-            };
-            let before = Check::stored_of(old, ConditionType::Programmed, generation);
-            let programmed = programmed::programmed(&rollout, before);
-            conditions.put_of(generation, ConditionType::Programmed, &programmed)
-        }
-        None => conditions.keep(ConditionType::Programmed, &not_judged),
-    };
-    let targets = |check: &Check| matches!(check.reason, Reason::Available | Reason::NoUsableTargets);
-    let known = Check::stored(old, ConditionType::Available).is_some_and(|check| targets(&check));
-    conditions = match (available::proxies(observed.fleet), serving) {
-        (Err(none), Some(generation)) => conditions.put_of(generation, ConditionType::Available, &none),
-        _ if known => conditions.keep(ConditionType::Available, &not_judged),
-        _ => conditions.put(ConditionType::Available, &not_judged),
-    };
-    conditions = conditions.keep(ConditionType::MembersHealthy, &not_judged);
-    let stalled = Check::yes(invalid.accepted.reason, invalid.accepted.message.clone());
-    let conditions = conditions
-        .put(ConditionType::Ready, &invalid.accepted)
-        .put(ConditionType::Stalled, &stalled)
-        .put_while_true(ConditionType::Paused, paused(observed).as_ref());
-    let before = observed.group.status.clone().unwrap_or_default();
-    LoadBalanceGroupStatus {
-        observed_generation: Some(invalid.generation),
-        conditions: conditions.finish(),
-        key_summary: before.key_summary,
-        members: before.members,
-        member_summary: before.member_summary,
         ..LoadBalanceGroupStatus::default()
     }
 }

@@ -1,10 +1,12 @@
 use http::StatusCode;
+use keypool_crds::v1alpha1::Reason;
 
 use super::*;
 use crate::controller::model_provider;
 use crate::controller::survey;
 use crate::fixtures::api::Led;
 use crate::fixtures::{CHAT, NAMESPACE, OPENAI, VLLM, group, provider};
+use crate::k8s::apply::ApplyError;
 
 #[tokio::test]
 async fn a_member_that_goes_shows_in_its_provider() {

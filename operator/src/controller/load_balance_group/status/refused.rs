@@ -1,0 +1,56 @@
+//! The status of a group that cannot be served as it is written.
+
+use keypool_crds::v1alpha1::{ConditionType, LoadBalanceGroupStatus, Reason};
+
+use super::super::InvalidGroup;
+use super::programmed::{self, Rollout};
+use super::{Observed, available, old_conditions, paused, rollout};
+use crate::conditions::{Check, Conditions};
+
+/// What was programmed before keeps serving, and what is said of that speaks of its
+/// generation.
+pub(super) fn refused(observed: &Observed<'_>, invalid: &InvalidGroup) -> LoadBalanceGroupStatus {
+    let old = old_conditions(observed);
+    let not_judged = Check::unknown(
+        invalid.accepted.reason,
+        "not judged before the object is accepted",
+    );
+    let serving = observed.applied.map(|applied| applied.desired.spec_generation);
+    let mut conditions = Conditions::new(old, invalid.generation, observed.now.wall)
+        .put(ConditionType::Accepted, &invalid.accepted)
+        .keep(ConditionType::ResolvedRefs, &not_judged);
+    conditions = match serving {
+        Some(generation) => {
+            let rollout = Rollout {
+                generation,
+                ..rollout(observed)
+            };
+            let before = Check::stored_of(old, ConditionType::Programmed, generation);
+            let programmed = programmed::programmed(&rollout, before);
+            conditions.put_of(generation, ConditionType::Programmed, &programmed)
+        }
+        None => conditions.keep(ConditionType::Programmed, &not_judged),
+    };
+    let targets = |check: &Check| matches!(check.reason, Reason::Available | Reason::NoUsableTargets);
+    let known = Check::stored(old, ConditionType::Available).is_some_and(|check| targets(&check));
+    conditions = match (available::proxies(observed.fleet), serving) {
+        (Err(none), Some(generation)) => conditions.put_of(generation, ConditionType::Available, &none),
+        _ if known => conditions.keep(ConditionType::Available, &not_judged),
+        _ => conditions.put(ConditionType::Available, &not_judged),
+    };
+    conditions = conditions.keep(ConditionType::MembersHealthy, &not_judged);
+    let stalled = Check::yes(invalid.accepted.reason, invalid.accepted.message.clone());
+    let conditions = conditions
+        .put(ConditionType::Ready, &invalid.accepted)
+        .put(ConditionType::Stalled, &stalled)
+        .put_while_true(ConditionType::Paused, paused(observed).as_ref());
+    let before = observed.group.status.clone().unwrap_or_default();
+    LoadBalanceGroupStatus {
+        observed_generation: Some(invalid.generation),
+        conditions: conditions.finish(),
+        key_summary: before.key_summary,
+        members: before.members,
+        member_summary: before.member_summary,
+        ..LoadBalanceGroupStatus::default()
+    }
+}
