@@ -35,7 +35,7 @@ mod table;
 mod world;
 
 use greeting::ClientKey;
-use manifests::Seen;
+use manifests::{Seen, would_read};
 use session::{Feeds, Session, Traffic};
 use signals::Signals;
 use world::World;
@@ -62,6 +62,14 @@ pub(crate) fn run(args: args::Run) -> anyhow::Result<()> {
 
 async fn start(args: args::Run) -> anyhow::Result<()> {
     let client_key = client_key(&args)?;
+    for (option, file) in [("--status", &args.status), ("--access-log", &args.access_log)] {
+        if let Some(file) = file.as_deref().filter(|file| would_read(&args.filename, file)) {
+            bail!(
+                "{option} {}: lies among the manifests and would be read as one; name a file elsewhere",
+                file.display()
+            );
+        }
+    }
     let environment = environment();
     let seen = Seen::look(&args.filename);
     let manifests = manifests::read(&args.filename, &args.namespace, &environment)?;

@@ -22,7 +22,7 @@ mod schema;
 mod values;
 
 pub(crate) use environment::variable;
-pub(crate) use files::Seen;
+pub(crate) use files::{Seen, would_read};
 
 use document::Object;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use keypool_contract::verdict::{Advisory, CoolingReason, Finding, Scope, VerdictId};
+use keypool_contract::verdict::{Advisory, Finding, Scope, VerdictId};
 
 use super::Ledger;
 use super::record::{Held, Holding};
@@ -77,10 +77,7 @@ fn weight(holding: &Holding) -> (bool, Option<Monotonic>) {
 fn worth_telling(holding: &Holding) -> bool {
     match holding.held {
         Held::Invalid | Held::Exhausted => true,
-        Held::Cooling(CoolingReason::RateLimited | CoolingReason::Refused) => {
-            holding.length() >= SHORTEST_REST
-        }
-        Held::Cooling(CoolingReason::Overloaded | CoolingReason::ProviderFault) => false,
+        Held::Cooling(_) => holding.length() >= SHORTEST_REST,
     }
 }
 

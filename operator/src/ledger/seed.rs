@@ -113,9 +113,7 @@ fn held(state: KeyState, reason: KeyReason) -> Option<Held> {
         KeyState::Invalid => Some(Held::Invalid),
         KeyState::Exhausted => Some(Held::Exhausted),
         KeyState::CoolingDown => Some(Held::Cooling(match reason {
-            KeyReason::Overloaded => CoolingReason::Overloaded,
             KeyReason::Refused => CoolingReason::Refused,
-            KeyReason::ProviderFault => CoolingReason::ProviderFault,
             _ => CoolingReason::RateLimited,
         })),
         KeyState::Unknown

@@ -96,17 +96,13 @@ pub struct Scope {
     pub model: Option<String>,
 }
 
-/// Why something rests: the reasons of a `CoolingDown` key.
+/// Why something rests: the reasons of a `CoolingDown` key. What is the provider's fault never holds a key.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum CoolingReason {
     /// A rate limit.
     RateLimited,
-    /// The provider shed load for this key.
-    Overloaded,
     /// Refused, not confirmed, or no permission for the model.
     Refused,
-    /// The provider's fault, laid on the key because nothing else was left.
-    ProviderFault,
 }
 
 /// How a provider's endpoint answers a pod.

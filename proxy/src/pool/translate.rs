@@ -96,9 +96,7 @@ pub(super) fn advisory(advisory: &verdict::Advisory, now: Time) -> Option<Adviso
         } => Advice::Cooling {
             scope: scope_in(scope),
             reason: match reason {
-                verdict::CoolingReason::RateLimited
-                | verdict::CoolingReason::Overloaded
-                | verdict::CoolingReason::ProviderFault => CoolingReason::RateLimited,
+                verdict::CoolingReason::RateLimited => CoolingReason::RateLimited,
                 verdict::CoolingReason::Refused => CoolingReason::Refused,
             },
             until: now.after(Duration::from_millis(*remaining_ms)),

@@ -38,17 +38,38 @@ fn meant(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path)? {
         let path = entry?.path();
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        // Editors keep their own files beside: `.group.yaml.swp`, `.#group.yaml`.
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if ending.is_some_and(|ending| ENDINGS.contains(&ending)) && !hidden && path.is_file() {
+        if is_manifest(&path) && path.is_file() {
             files.push(path);
         }
     }
     files.sort();
     Ok(files)
+}
+
+/// Whether a file of a directory counts, by its name.
+fn is_manifest(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    // Editors keep their own files beside: `.group.yaml.swp`, `.#group.yaml`.
+    let hidden = path
+        .file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    ending.is_some_and(|ending| ENDINGS.contains(&ending)) && !hidden
+}
+
+/// Whether a file that is yet to be written would be read as a manifest.
+pub(crate) fn would_read(paths: &[PathBuf], file: &Path) -> bool {
+    let directory = match file.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return false,
+    };
+    let same = |one: &Path, other: &Path| match (fs::canonicalize(one), fs::canonicalize(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    };
+    paths
+        .iter()
+        .any(|path| same(path, file) || (is_manifest(file) && same(path, directory)))
 }
 
 /// What the files looked like, for comparing.
@@ -124,6 +145,28 @@ mod tests {
             "{}",
             problems[0]
         );
+    }
+
+    #[test]
+    fn what_is_written_among_manifests_would_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| directory.path().join(name);
+        fs::create_dir(file("below")).unwrap();
+        fs::write(file("named.txt"), "").unwrap();
+        let paths = [directory.path().join("below/.."), file("named.txt")];
+        for (name, read) in [
+            ("status.yaml", true),
+            ("log.json", true),
+            ("named.txt", true),
+            ("status.txt", false),
+            (".status.yaml", false),
+            ("below/status.yaml", false),
+            ("nowhere/status.yaml", false),
+        ] {
+            assert_eq!(would_read(&paths, &file(name)), read, "{name}");
+        }
+        assert!(!would_read(&paths, Path::new("status.yaml")));
+        assert!(would_read(&[PathBuf::from(".")], Path::new("status.yaml")));
     }
 
     #[test]

@@ -55,12 +55,8 @@ closed_set! {
         NotInUse,
         /// CoolingDown: a rate or quota limit.
         RateLimited,
-        /// CoolingDown: the provider is overloaded.
-        Overloaded,
         /// CoolingDown: refused, not confirmed.
         Refused,
-        /// CoolingDown: the provider fails.
-        ProviderFault,
         /// Exhausted: credit or plan is used up.
         CreditExhausted,
         /// Invalid: the provider refuses it, and a probe or a second request confirmed that.

@@ -56,7 +56,7 @@ pub struct KeyStatus {
     /// data key is not there, or may not be used here. Malformed: the value cannot be a key. Disabled: switched off, or weight 0.
     pub state: KeyState,
     /// Why it is in this state. Healthy: Proven, CooldownOver. Unknown: NotUsedYet, NotVerifiable, NotInUse. CoolingDown:
-    /// RateLimited, Overloaded, Refused, ProviderFault. Exhausted: CreditExhausted. Invalid: RefusedByProvider. Missing:
+    /// RateLimited, Refused. Exhausted: CreditExhausted. Invalid: RefusedByProvider. Missing:
     /// SecretNotFound, SecretKeyNotFound, RefNotPermitted, HostNotAllowed. Malformed: Empty, NotAHeaderValue, TooLong. Disabled:
     /// Disabled, Drained.
     pub reason: KeyReason,

@@ -35,8 +35,6 @@ fn others_are_told_of_auth_credit_and_rests_that_are_worth_it() {
         (soft(rest(CoolingReason::RateLimited, 60)), true),
         (soft(rest(CoolingReason::Refused, 60)), true),
         (rest(CoolingReason::Refused, 60), true),
-        (rest(CoolingReason::Overloaded, 60), false),
-        (rest(CoolingReason::ProviderFault, 60), false),
         (invalid("f"), true),
         (
             Finding::Exhausted {

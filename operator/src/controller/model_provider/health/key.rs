@@ -141,9 +141,7 @@ fn words(held: Held) -> (KeyState, KeyReason) {
         Held::Invalid => (KeyState::Invalid, KeyReason::RefusedByProvider),
         Held::Exhausted => (KeyState::Exhausted, KeyReason::CreditExhausted),
         Held::Cooling(CoolingReason::RateLimited) => (KeyState::CoolingDown, KeyReason::RateLimited),
-        Held::Cooling(CoolingReason::Overloaded) => (KeyState::CoolingDown, KeyReason::Overloaded),
         Held::Cooling(CoolingReason::Refused) => (KeyState::CoolingDown, KeyReason::Refused),
-        Held::Cooling(CoolingReason::ProviderFault) => (KeyState::CoolingDown, KeyReason::ProviderFault),
     }
 }
 
