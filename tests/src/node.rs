@@ -14,6 +14,7 @@ mod containerd;
 mod host;
 mod kubelet;
 pub mod namespaces;
+mod pod_logs;
 pub mod pod_process;
 
 use std::fmt::Display;
@@ -31,6 +32,7 @@ use crate::run_dir::{self, RunDir};
 use crate::{images, logs, pki, tools, wait};
 
 pub use blocks::{Block, Manner};
+pub use pod_logs::PodLogs;
 
 /// The node's name in the cluster.
 pub const NAME: &str = "node0";
@@ -105,6 +107,7 @@ pub fn prepare(run: &RunDir) -> Result<Prepared, Error> {
 /// with the namespaces.
 pub struct Node {
     images: images::Store,
+    pod_logs: PodLogs,
     components: Vec<Process>,
 }
 
@@ -126,7 +129,12 @@ impl Node {
         for spec in components::specs(&state, plane, &logs)? {
             components.push(Process::start(spec)?);
         }
-        let node = Self { images, components };
+        let pod_logs = PodLogs::keep(kubelet::pod_logs(&state));
+        let node = Self {
+            images,
+            pod_logs,
+            components,
+        };
         node.wait_until_ready(plane, &logs).await?;
         Ok(node)
     }
@@ -134,6 +142,11 @@ impl Node {
     /// Where images are put for pods to use.
     pub fn images(&self) -> &images::Store {
         &self.images
+    }
+
+    /// What pods wrote.
+    pub fn pod_logs(&self) -> &PodLogs {
+        &self.pod_logs
     }
 
     /// `containerd`, `kubelet`, `kube-proxy`, `kube-scheduler` or `coredns`.

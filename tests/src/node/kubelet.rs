@@ -1,7 +1,7 @@
 //! The kubelet, set up for a machine that is not its own.
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -44,7 +44,7 @@ pub(super) fn spec(state: &Path, cgroup: &str, plane: &ControlPlane, logs: &Path
         "clusterDNS": [ADDRESS],
         "clusterDomain": "cluster.local",
         "resolvConf": state.join("resolv.conf"),
-        "podLogsDir": state.join("pod-logs"),
+        "podLogsDir": pod_logs(state),
         "volumePluginDir": state.join("volume-plugins"),
         // The machine's disk and memory are other people's matter.
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "0%", "imagefs.available": "0%"},
@@ -61,4 +61,9 @@ pub(super) fn spec(state: &Path, cgroup: &str, plane: &ControlPlane, logs: &Path
         format!("--root-dir={}", root.display()),
         format!("--cert-dir={}", state.join("kubelet-certificates").display()),
     ]))
+}
+
+/// Where it puts the logs of pods.
+pub(super) fn pod_logs(state: &Path) -> PathBuf {
+    state.join("pod-logs")
 }

@@ -70,6 +70,18 @@ pub(super) async fn pods(pods: &Api<Pod>, group: &str) -> Result<Vec<Pod>, kube:
     Ok(pods.list(&ListParams::default().labels(&labels)).await?.items)
 }
 
+/// The pods of all groups that have an address and are not terminating.
+pub(super) async fn of_all_groups(api: &Api<Pod>) -> Result<Vec<Proxy>, kube::Error> {
+    let labels = ListParams::default().labels("app.kubernetes.io/name=keypool-proxy");
+    Ok(api
+        .list(&labels)
+        .await?
+        .items
+        .into_iter()
+        .filter_map(read)
+        .collect())
+}
+
 /// The group's pods that have an address and are not terminating, by name.
 pub(super) async fn list(api: &Api<Pod>, group: &str) -> Result<Vec<Proxy>, kube::Error> {
     let mut proxies: Vec<Proxy> = pods(api, group).await?.into_iter().filter_map(read).collect();

@@ -1,6 +1,5 @@
 //! What one test works with.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -30,7 +29,8 @@ pub struct Scene {
     test: Test,
     known: Keys,
     told: Told,
-    groups: Mutex<Vec<String>>,
+    /// All that was ever to be read of both kinds and of Events.
+    witnesses: Vec<Watcher>,
 }
 
 impl Scene {
@@ -49,11 +49,17 @@ impl Scene {
                 &kube::api::Patch::Merge(restricted),
             )
             .await?;
+        let namespace = test.namespace();
+        let witnesses = vec![
+            status::watch_providers(test.client(), namespace).await?,
+            status::watch_groups(test.client(), namespace).await?,
+            status::watch_events(test.client(), namespace).await?,
+        ];
         Ok(Self {
             test: test.clone(),
             known: Keys::default(),
             told: Told::default(),
-            groups: Mutex::default(),
+            witnesses,
         })
     }
 
@@ -157,7 +163,6 @@ impl Scene {
     /// Waits until the group is Ready and Programmed, all its replicas are
     /// ready, and its Service answers.
     pub async fn serving(&self, group: &str) -> anyhow::Result<()> {
-        self.remember(group);
         wait::until(&format!("{group} to serve"), LIMIT, || async {
             let object = self.load_balance_groups().get(group).await;
             let object = object.map_err(|error| error.to_string())?;
@@ -203,7 +208,6 @@ impl Scene {
     /// application that has the Secret `<group>-client` is one. It asks for
     /// the group's own name as model.
     pub async fn caller(&self, group: &str) -> anyhow::Result<Caller> {
-        self.remember(group);
         let name = format!("{group}-client");
         let secrets: Api<Secret> = self.test.api();
         let secret = wait::until("the client Secret", LIMIT, || secrets.get(&name)).await?;
@@ -222,7 +226,6 @@ impl Scene {
 
     /// The group's proxies that have an address and stay.
     pub async fn proxies(&self, group: &str) -> anyhow::Result<Vec<Proxy>> {
-        self.remember(group);
         Ok(proxies::list(&self.test.api::<Pod>(), group).await?)
     }
 
@@ -247,18 +250,28 @@ impl Scene {
         self.told.keep(place, content);
     }
 
-    /// The canary scan over everything the product let out: objects but
-    /// Secrets, events, logs, metrics, and all that clients were told.
-    pub async fn finish(self) -> anyhow::Result<()> {
-        let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for group in groups {
-            for proxy in self.proxies(&group).await? {
-                self.metrics(&proxy).await?;
-            }
+    /// Reads all metrics for the scan at the end: for a test that is about to replace or delete pods.
+    pub async fn keep_metrics(&self) -> anyhow::Result<()> {
+        let proxies = proxies::of_all_groups(&self.test.api()).await?;
+        for proxy in proxies.iter().filter(|proxy| proxy.ready) {
+            self.metrics(proxy).await?;
         }
-        self.operator_metrics().await?;
+        self.operator_metrics().await
+    }
+
+    /// The canary scan over everything the product let out: objects but
+    /// Secrets, every version of its own kinds and of Events, the logs of all
+    /// pods there ever were, metrics, and all that clients were told.
+    pub async fn finish(self) -> anyhow::Result<()> {
+        self.keep_metrics().await?;
         let mut scan = self.known.scan();
         self.told.look(&mut scan);
+        for seen in self.witnesses.iter().flat_map(Watcher::seen) {
+            scan.look(
+                &format!("a version of {}", seen.name()),
+                serde_json::to_vec(&seen.object)?,
+            );
+        }
         self.test.scan(&mut scan).await?;
         scan.finish()?;
         Ok(())
@@ -275,12 +288,5 @@ impl Scene {
             let _ = caller.get("/metrics").await;
         }
         Ok(())
-    }
-
-    fn remember(&self, group: &str) {
-        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        if !groups.iter().any(|known| known == group) {
-            groups.push(group.to_owned());
-        }
     }
 }

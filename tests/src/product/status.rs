@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Event, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use keypool_crds::v1alpha1::{KeyState, KeyStatus, LoadBalanceGroup, ModelProvider, ModelProviderStatus};
 use kube::api::DynamicObject;
@@ -22,6 +22,11 @@ pub async fn watch_providers(client: Client, namespace: &str) -> Result<Watcher,
 /// Watches the LoadBalanceGroups of a namespace.
 pub async fn watch_groups(client: Client, namespace: &str) -> Result<Watcher, kube::Error> {
     watch::<LoadBalanceGroup>(client, namespace).await
+}
+
+/// Watches the Events of a namespace.
+pub async fn watch_events(client: Client, namespace: &str) -> Result<Watcher, kube::Error> {
+    watch::<Event>(client, namespace).await
 }
 
 /// Watches the pods of a namespace.

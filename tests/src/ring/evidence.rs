@@ -8,8 +8,15 @@ pub(super) async fn scan(test: &Test, scan: &mut Scan) -> anyhow::Result<()> {
     for name in test.places().await {
         let kubectl = test.kubectl_in(&name)?;
         objects(&kubectl, &name, scan).await?;
-        if test.world().level() >= Level::Cluster {
-            pod_logs(&kubectl, &name, scan).await?;
+        match test.node() {
+            // Of pods that are gone too.
+            Ok(node) => {
+                for (place, content) in node.pod_logs().of(&name)? {
+                    scan.look(&place, content);
+                }
+            }
+            Err(_) if test.world().level() >= Level::Cluster => pod_logs(&kubectl, &name, scan).await?,
+            Err(_) => {}
         }
     }
     // Components, the audit log, the test's own processes.

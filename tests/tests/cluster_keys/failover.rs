@@ -156,7 +156,9 @@ async fn all_connections_refused(
     ensure!(now == proxies, "{now:?} is not {proxies:?}");
     let unready: Vec<_> = pods.seen().into_iter().filter(|pod| !is_ready(pod)).collect();
     ensure!(unready.is_empty(), "not Ready all the time: {unready:?}");
-    ensure!(pods.broken().is_empty(), "{:?}", pods.broken());
+    for watcher in [&pods, watcher] {
+        ensure!(watcher.broken().is_empty(), "{:?}", watcher.broken());
+    }
     Ok(())
 }
 

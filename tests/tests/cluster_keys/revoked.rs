@@ -74,6 +74,7 @@ pub(crate) async fn cluster_key_revoked_and_mended(test: Test) -> anyhow::Result
         history.iter().all(|state| state.usable()),
         "{SHY} was {history:?}"
     );
+    ensure!(watcher.broken().is_empty(), "{:?}", watcher.broken());
     scene.finish().await
 }
 

@@ -60,6 +60,7 @@ pub(crate) async fn cluster_providers_share_nothing(test: Test) -> anyhow::Resul
         history == [KeyState::Healthy],
         "the first provider's key was {history:?}"
     );
+    ensure!(watcher.broken().is_empty(), "{:?}", watcher.broken());
     for group in ["chat", "mixed"] {
         for proxy in scene.proxies(group).await? {
             let labels = [("provider", "openai"), ("credential", KEY), ("state", "Healthy")];

@@ -37,6 +37,7 @@ pub(crate) async fn cluster_without_operator(test: Test) -> anyhow::Result<()> {
     let operators = Operators::new(&test)?;
     let replicas = operators.replicas().await?;
     let steady = Steady::start(&scene.caller("chat").await?);
+    scene.keep_metrics().await?;
     operators.scale(0).await?;
     operators.gone().await?;
 
@@ -187,6 +188,14 @@ fn quiet(providers: &Watcher, groups: &Watcher) -> anyhow::Result<()> {
         }
         ensure!(watcher.broken().is_empty(), "{:?}", watcher.broken());
     }
+    // A key was rendered anew: that much may be waited for, and nothing else.
+    let rollouts = groups.versions("chat");
+    let mut rollouts = rollouts
+        .iter()
+        .filter_map(|seen| status::condition(seen, "Programmed"));
+    let strange = rollouts
+        .find(|programmed| programmed.status != "True" && programmed.reason != "AwaitingAcknowledgement");
+    ensure!(strange.is_none(), "Programmed of chat: {strange:?}");
     let first = providers.versions("openai");
     first.first().context("no version of openai")?;
     Ok(())

@@ -146,6 +146,7 @@ async fn disturb(scene: &Scene, fake: &Provider, victim: &Proxy, mark: u64) -> a
     )
     .await?;
     scene.serving("chat").await?;
+    scene.keep_metrics().await?;
 
     let kubectl = scene.test().kubectl()?;
     kubectl

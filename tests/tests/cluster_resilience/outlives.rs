@@ -36,8 +36,10 @@ pub(crate) async fn cluster_verdict_outlives_pod(test: Test) -> anyhow::Result<(
 
     // The proxies first, then the operator, then all of them at once.
     let operators = Operators::new(&test)?;
+    scene.keep_metrics().await?;
     roll_proxies(&scene).await?;
     operators.roll().await?;
+    scene.keep_metrics().await?;
     let (proxies, operator) = futures::join!(roll_proxies(&scene), operators.roll());
     proxies?;
     operator?;

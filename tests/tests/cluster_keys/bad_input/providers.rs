@@ -93,7 +93,7 @@ const TOLD_OF_ENDPOINTS: [Told<'_>; 3] = [
         object: "wrong-authority",
         condition: "EndpointHealthy",
         reason: "TlsInvalid",
-        names: &[":8443", "endpoint.caBundleRef"],
+        names: &[":8443", "check", "endpoint.caBundleRef"],
     },
 ];
 
