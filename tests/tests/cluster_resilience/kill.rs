@@ -130,6 +130,7 @@ fn is_open(entry: &Entry) -> bool {
 
 /// Kills one proxy, then rolls all; tells when it killed.
 async fn disturb(scene: &Scene, fake: &Provider, victim: &Proxy, mark: u64) -> anyhow::Result<Instant> {
+    scene.keep_metrics().await?;
     let killed = Instant::now();
     victim.process()?.signal(Signal::KILL)?;
     wait::until(
@@ -146,7 +147,6 @@ async fn disturb(scene: &Scene, fake: &Provider, victim: &Proxy, mark: u64) -> a
     )
     .await?;
     scene.serving("chat").await?;
-    scene.keep_metrics().await?;
 
     let kubectl = scene.test().kubectl()?;
     kubectl
