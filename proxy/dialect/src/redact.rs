@@ -5,12 +5,15 @@
 //! mask are the key's. Each such letter becomes a `*`. The length never changes, so `content-length` stays true, and all
 //! other bytes stay as they are: clients match on the wording of errors.
 
+mod ends;
 mod masked;
 
 use std::ops::Range;
 
 use http::{HeaderMap, HeaderValue};
 use memchr::memmem;
+
+pub use ends::Ends;
 
 /// A secret shorter than this is no key; blanking it everywhere would destroy the text.
 const SHORTEST: usize = 8;

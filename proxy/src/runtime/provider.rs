@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use keypool_contract::document::{Cooldown, Fingerprint, Probe, Provider as Document, ProviderUid, Timeouts};
 use keypool_contract::{ConfigError, ConfigErrorCode, ProviderType, Secret};
+use keypool_dialect::redact::Ends;
 
 use super::endpoint::Endpoint;
 use super::headers;
@@ -25,6 +26,8 @@ pub struct Provider {
     pub endpoint: Endpoint,
     /// Its credentials, in the document's order.
     pub credentials: Vec<Credential>,
+    /// Those of all its keys, for the redactor's first look.
+    pub ends: Ends,
     /// The free validation call.
     pub probe: Probe,
     /// How long a limited key rests.
@@ -64,9 +67,8 @@ pub struct Credential {
 
 impl Provider {
     /// Every key of it, for the redactor: it knows them all, so what it shows may be another than the one that was sent.
-    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        let keys = self.credentials.iter().filter_map(|held| held.key.as_ref());
-        keys.map(|key| key.expose().as_bytes())
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        self.credentials.iter().filter_map(Credential::value)
     }
 
     pub(super) fn new(uid: &str, document: &Document, configs: &mut TlsConfigs) -> Result<Self, ConfigError> {
@@ -122,6 +124,7 @@ impl Provider {
             name: document.name.as_str().into(),
             provider_type: document.provider_type,
             endpoint,
+            ends: Ends::of(credentials.iter().filter_map(Credential::value)),
             credentials,
             probe: document.probe.clone(),
             cooldown: document.cooldown.clone(),
@@ -133,6 +136,10 @@ impl Provider {
 }
 
 impl Credential {
+    fn value(&self) -> Option<&[u8]> {
+        self.key.as_ref().map(|key| key.expose().as_bytes())
+    }
+
     /// Whether it may be used for an upstream model.
     pub fn serves(&self, model: &str) -> bool {
         self.models.is_empty() || self.models.iter().any(|known| &**known == model)
