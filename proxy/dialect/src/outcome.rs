@@ -159,16 +159,21 @@ pub fn answered(provider: ProviderType, headers: &HeaderMap, body: &[u8], now: S
 }
 
 /// Whether the body of a 2xx answer is a web page, by its beginning: one that a portal or a login in front of the provider shows. A
-/// page begins with `<`; other words are one where they are called HTML, and JSON is none whatever it is called. `None` while
-/// nothing but blanks has come.
+/// page begins with `<`; other words are one where they are called HTML, and JSON and events are none whatever they are called: servers
+/// leave the type to a framework that calls everything HTML. `None` while nothing but blanks has come.
 pub fn is_page(headers: &HeaderMap, beginning: &[u8]) -> Option<bool> {
     let beginning = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning);
-    match beginning.trim_ascii_start().first()? {
+    let text = beginning.trim_ascii_start();
+    match text.first()? {
         b'<' => Some(true),
         b'{' | b'[' => Some(false),
+        _ if EVENT_FIELDS.iter().any(|field| text.starts_with(field)) => Some(false),
         _ => Some(is_called_page(headers)),
     }
 }
+
+/// How a stream of events begins; the last one is a comment.
+const EVENT_FIELDS: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
 
 /// Whether an answer's head says that its body is a web page.
 pub fn is_called_page(headers: &HeaderMap) -> bool {

@@ -255,6 +255,8 @@ fn a_page_is_known_by_its_beginning_and_by_its_type() {
         (&none, "[1]", Some(false)),
         (&none, "data: {}", Some(false)),
         (&none, ": keep-alive", Some(false)),
+        (&html, "data: {}", Some(false)),
+        (&html, "\n: keep-alive", Some(false)),
         (&json, "x", Some(false)),
     ] {
         assert_eq!(is_page(headers, beginning.as_bytes()), want, "{beginning:?}");
