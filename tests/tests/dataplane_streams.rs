@@ -297,6 +297,18 @@ async fn a_stream_need_not_end_in_an_empty_line() {
         assert!(reply.whole, "{}", reply.text());
         assert_eq!(reply.text(), text);
     }
+    // Complete by its finish reason; the half event after it would only be stumbled over.
+    let text = format!("{finish}\n\ndata: {{\"id\":\"x\",\"usa");
+    for how in [CutHow::Clean, CutHow::Close] {
+        fake.clear_rules();
+        fake.add_rule(Rule::new(Answer {
+            cut: Answer::cut(CutPoint::Bytes(text.len() as u64), how).cut,
+            ..stream_of(&format!("{text}ge\":1}}\n\n"))
+        }));
+        let reply = rig.stream().await;
+        assert!(reply.whole, "{how:?}");
+        assert_eq!(reply.text(), format!("{finish}\n\n"), "{how:?}");
+    }
     rig.finish(&[&fake]).await;
 }
 

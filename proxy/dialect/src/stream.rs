@@ -15,6 +15,7 @@ use std::time::SystemTime;
 
 use http::HeaderMap;
 use keypool_contract::ProviderType;
+use serde::de::IgnoredAny;
 
 use crate::outcome::{Class, Outcome, Scope};
 use crate::provider;
@@ -132,6 +133,12 @@ impl StreamMachine {
     /// How many of the bytes so far, counted from the last one, belong to an event that is not whole.
     pub fn open_bytes(&self) -> usize {
         self.splitter.open_bytes()
+    }
+
+    /// Whether what came of the event that is not whole can be read: it lacks its empty line and nothing else.
+    pub fn ends_readable(&self) -> bool {
+        let data = self.splitter.unfinished();
+        data.is_empty() || chat::is_end(data) || serde_json::from_slice::<IgnoredAny>(data).is_ok()
     }
 
     /// The upstream closed here: was it the end? A transport error is a cut unless this says `Complete`.

@@ -244,8 +244,15 @@ impl Relay {
             (Follow::Json(_) | Follow::Blind, _) => (End::Cut, false),
         };
         if tidy {
-            // A stream need not end with an empty line.
-            piece.push(self.tail.release());
+            // A stream need not end with an empty line; but half an event after the last finish reason helps nobody.
+            let tail = self.tail.release();
+            let readable = match &self.follow {
+                Follow::Events(machine) => machine.ends_readable(),
+                Follow::Json(_) | Follow::Blind => true,
+            };
+            if readable {
+                piece.push(tail);
+            }
             self.state = State::Over;
         } else {
             self.state = State::Aborting { asked: false };
