@@ -4,6 +4,7 @@
 //! than the client takes, because hyper asks for the next piece only when it has room. An answer that breaks off gets, if it is a stream of events,
 //! an error event after the last whole one, and in any case an aborted connection: almost no client notices a tidy end after half an answer.
 
+mod ending;
 mod piece;
 
 use std::future::Future;
@@ -13,9 +14,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use keypool_dialect::answer::{self, Code};
-use keypool_dialect::outcome::Class;
-use keypool_dialect::stream::{End as StreamEnd, Position};
 use tokio::time::Sleep;
 
 use super::client_body::Cut;
@@ -24,6 +22,7 @@ use crate::inbound::Pulse;
 use crate::pool::Journey;
 use crate::telemetry::{End, Record};
 use crate::upstream::{Answer, Frames};
+use ending::Ending;
 use piece::{Piece, Tail};
 
 /// Brings an answer to the client.
@@ -51,19 +50,6 @@ enum State {
     Aborting { asked: bool },
     /// Nothing follows.
     Over,
-}
-
-/// Why no more bytes come.
-#[derive(Clone, Copy)]
-enum Ending {
-    /// The provider's answer is at its end.
-    Clean,
-    /// Its connection is.
-    Broken,
-    /// Nothing came for too long.
-    Silent,
-    /// The process goes down.
-    Drained,
 }
 
 impl Relay {
@@ -214,72 +200,6 @@ impl Relay {
             // It was set before the last bytes came.
             timer.as_mut().reset(until.into());
         }
-    }
-
-    /// Puts what is still to be said to the client into `piece`, and sets what follows.
-    fn end(&mut self, ending: Ending, piece: &mut Piece) -> End {
-        let (end, tidy) = match (&self.follow, ending) {
-            (Follow::Events(machine), Ending::Clean | Ending::Broken) => match machine.finish() {
-                StreamEnd::Complete => (End::Complete, true),
-                // The client has the provider's own error event.
-                StreamEnd::Failed(outcome) => {
-                    // A request that asks for what it must not is no fault of the provider's.
-                    if outcome.class == Class::Client
-                        && let Some(mut journey) = self.journey.take()
-                    {
-                        journey.complete();
-                    }
-                    (End::Cut, matches!(ending, Ending::Clean))
-                }
-                StreamEnd::Cut => {
-                    piece.push(self.last_words(Ending::Broken));
-                    (End::Cut, false)
-                }
-            },
-            (Follow::Events(_), _) => {
-                piece.push(self.last_words(ending));
-                (End::Cut, false)
-            }
-            (Follow::Json(_) | Follow::Blind, Ending::Clean) => (End::Complete, true),
-            (Follow::Json(_) | Follow::Blind, _) => (End::Cut, false),
-        };
-        if tidy {
-            // A stream need not end with an empty line; but half an event after the last finish reason helps nobody.
-            let tail = self.tail.release();
-            let readable = match &self.follow {
-                Follow::Events(machine) => machine.ends_readable(),
-                Follow::Json(_) | Follow::Blind => true,
-            };
-            if readable {
-                piece.push(tail);
-            }
-            self.state = State::Over;
-        } else {
-            self.state = State::Aborting { asked: false };
-        }
-        if matches!(ending, Ending::Drained) {
-            self.journey = None;
-        }
-        end
-    }
-
-    /// An error event in place of the end.
-    fn last_words(&self, ending: Ending) -> Bytes {
-        let message = match ending {
-            Ending::Silent => "The provider sent nothing for too long; the answer is incomplete.",
-            Ending::Drained => "This proxy is shutting down; the answer is incomplete.",
-            Ending::Clean | Ending::Broken => "The provider's answer broke off; it is incomplete.",
-        };
-        let code = match ending {
-            Ending::Drained => Code::Draining,
-            _ => Code::UpstreamCut,
-        };
-        let at = match &self.follow {
-            // The client has a part of a long event.
-            Follow::Events(machine) if self.tail.is_empty() => machine.position(),
-            _ => Position::Boundary,
-        };
-        answer::stream_error(at, code, message)
     }
 
     /// Closes the books.
