@@ -1,7 +1,7 @@
 //! The record of one client request: what was tried, and what of its allowances is used up.
 
 use crate::balancer::Ticket;
-use crate::ids::{KeyId, LaneId, ProviderId};
+use crate::ids::{KeyId, LaneId, ProviderId, Tick};
 use crate::observation::Observation;
 use crate::time::Time;
 
@@ -41,6 +41,10 @@ pub(crate) struct Tried {
 pub(crate) struct Doubt {
     pub(crate) ticket: Ticket,
     pub(crate) observation: Observation,
+    /// When it came.
+    pub(crate) known: Tick,
+    /// The same as a time.
+    pub(crate) at: Time,
     /// Whether it cooled the key.
     pub(crate) believed: bool,
 }

@@ -15,6 +15,7 @@ use crate::timers::Timers;
 use crate::verdict::{Change, ForeignId};
 
 mod advice;
+mod blame;
 mod doubt;
 mod last_usable;
 mod learn;

@@ -32,6 +32,8 @@ pub(crate) struct Rest {
     strikes: u32,
     /// A validation call spoke for it, and no request has succeeded since.
     vouched: bool,
+    /// The last success that passed here: sent then.
+    served_by: Tick,
     jitter: Jitter,
 }
 
@@ -51,6 +53,11 @@ impl Rest {
     /// Nothing is known or remembered.
     pub(crate) fn is_clear(&self) -> bool {
         self.own.is_none() && self.advised.is_empty() && self.phase == Phase::Clear
+    }
+
+    /// Whether an attempt that was sent after this moment passed here and succeeded.
+    pub(crate) fn has_served_since(&self, known: Tick) -> bool {
+        self.served_by > known
     }
 
     /// The heaviest verdict that stands.
@@ -92,7 +99,7 @@ impl Rest {
             self.jitter = Jitter::draw(random);
         }
         let span = cooldown::span(limits, refusal.hint, refusal.kind == Kind::Credit, self.strikes);
-        let until = now.after(self.jitter.stretch(span));
+        let until = refusal.at.after(self.jitter.stretch(span));
         let hinted = if refusal.hint.is_some() || refusal.kind >= Kind::Credit {
             until
         } else {
@@ -114,8 +121,8 @@ impl Rest {
                 own.kind = own.kind.max(refusal.kind);
                 own.until = own.until.max(until);
                 own.hinted = own.hinted.max(hinted);
-                own.refused_at = now;
-                own.known = refusal.known;
+                own.refused_at = own.refused_at.max(refusal.at);
+                own.known = own.known.max(refusal.known);
                 own.by = Arc::clone(refusal.by);
             }
             None => {
@@ -124,7 +131,7 @@ impl Rest {
                     until,
                     since: now,
                     by: Arc::clone(refusal.by),
-                    refused_at: now,
+                    refused_at: refusal.at,
                     known: refusal.known,
                     hinted,
                     doubtful: refusal.doubtful,

@@ -3,16 +3,18 @@
 //!
 //! Whether the request was to blame shows at its end: one that another key of the same provider and model serves was not. (Another vendor
 //! tells nothing: it may have larger limits.) So a doubt is believed at once while no other key of the provider rests on one; else it
-//! waits for its request to be served, and is forgotten where it is not. Where nobody was served for a while, nothing speaks for the
+//! waits for its request to be served, and is forgotten where it is not. Believed late, it is what it would have been at once: its rest
+//! counts from the refusal, and what was served there since has refuted it. Where nobody was served for a while, nothing speaks for the
 //! keys, and every doubt is believed.
 
 use std::time::Duration;
 
-use super::learn::blame;
+use super::blame::{Heard, blame};
 use super::{Balancer, Place};
 use crate::attempts::Doubt;
+use crate::cooldown;
 use crate::provider::{RestAt, rests_on_the_way};
-use crate::rest::Phase;
+use crate::rest::{Kind, Phase};
 use crate::time::Time;
 
 /// A lane that served so lately has keys that work. Short: until then a limit that is true costs each request some attempts.
@@ -35,6 +37,13 @@ impl Balancer {
             || !held.rests().any(|other| other != at && rests_on_doubt(other))
     }
 
+    /// Sees to it that successes there are noted from now on, for a doubt that is not believed yet.
+    pub(super) fn watch(&mut self, provider: usize, at: RestAt) {
+        if let Some(held) = self.providers.get_mut(provider) {
+            held.rest_mut(at);
+        }
+    }
+
     /// The request of a doubt was served: where that was by another key of the same lane, the refusal was true.
     pub(super) fn clear_up(&mut self, doubt: Doubt, served: Place, now: Time) {
         let Some(place) = self.locate(&doubt.ticket) else {
@@ -48,11 +57,32 @@ impl Balancer {
             return;
         }
         if !doubt.believed {
-            self.cool(doubt.ticket.sent, place, doubt.observation, false, now);
+            if !self.is_outdated(&doubt, place, now) {
+                let heard = Heard {
+                    sent: doubt.ticket.sent,
+                    known: doubt.known,
+                    at: doubt.at,
+                    doubtful: false,
+                };
+                self.cool(heard, place, doubt.observation, now);
+            }
         } else if let Some(held) = self.providers.get_mut(place.provider)
             && let Some(own) = held.rest_mut(at).and_then(|rest| rest.own.as_mut())
         {
             own.doubtful = false;
         }
+    }
+
+    /// Whether the rest of a doubt would be over or refuted, had it been believed at once.
+    fn is_outdated(&self, doubt: &Doubt, place: Place, now: Time) -> bool {
+        let held = self.providers.get(place.provider);
+        let Some((held, (at, kind, hint, _))) = held.zip(blame(place, doubt.observation)) else {
+            return true;
+        };
+        let span = cooldown::span(held.config.cooldown, hint, kind == Kind::Credit, 0);
+        let served = held
+            .rest(at)
+            .is_some_and(|rest| rest.has_served_since(doubt.known));
+        served || doubt.at.after(span) <= now
     }
 }

@@ -4,12 +4,13 @@
 //! Faults of endpoint and provider go to breakers and never to a key, or one outage would burn the pool key by key. A verdict that the request
 //! itself may have caused cools at most one key per request, and not always (`doubt`).
 
+use super::blame::{Heard, blame};
 use super::units::recheck_interval;
 use super::{Balancer, Place, Ticket};
 use crate::attempts::{Attempts, Doubt};
 use crate::cooldown::Jitter;
 use crate::ids::Tick;
-use crate::observation::{Account, Observation, Proof, Reach};
+use crate::observation::{Observation, Proof};
 use crate::provider::{BreakerAt, RestAt, rests_on_the_way};
 use crate::rest::{Kind, Refusal};
 use crate::time::Time;
@@ -38,7 +39,13 @@ impl Balancer {
         let Some((at, .., proof)) = blame(place, observation) else {
             return;
         };
-        if proof == Proof::Ambiguous {
+        let heard = Heard {
+            sent: ticket.sent,
+            known: self.next_tick(),
+            at: now,
+            doubtful: proof == Proof::Ambiguous,
+        };
+        if heard.doubtful {
             if attempts.doubt.is_some() {
                 return;
             }
@@ -46,76 +53,58 @@ impl Balancer {
             attempts.doubt = Some(Doubt {
                 ticket: *ticket,
                 observation,
+                known: heard.known,
+                at: now,
                 believed,
             });
             if !believed {
+                self.watch(place.provider, at);
                 return;
             }
         }
-        self.cool(ticket.sent, place, observation, proof == Proof::Ambiguous, now);
+        self.cool(heard, place, observation, now);
     }
 
     /// A refusal has its consequence.
-    pub(super) fn cool(
-        &mut self,
-        sent: Tick,
-        place: Place,
-        observation: Observation,
-        doubtful: bool,
-        now: Time,
-    ) {
+    pub(super) fn cool(&mut self, heard: Heard, place: Place, observation: Observation, now: Time) {
         let Some((at, kind, hint, _)) = blame(place, observation) else {
             return;
         };
-        let refused = Refused {
-            sent,
-            kind,
-            hint,
-            doubtful,
-        };
-        match observation {
-            Observation::Auth { dead_code, .. } => self.bench(refused, place, dead_code, now),
-            _ => self.refuse(refused, place, at, now),
-        }
-    }
-
-    /// Lays something to rest and tells it.
-    fn refuse(&mut self, refused: Refused, place: Place, at: RestAt, now: Time) {
-        let known = self.next_tick();
         let Some(held) = self.providers.get(place.provider) else {
             return;
         };
         let Some(by) = held.keys.get(place.key).map(|key| key.fingerprint.clone()) else {
             return;
         };
-        let limits = held.config.cooldown;
-        let Refused {
-            sent,
+        let refusal = Refusal {
             kind,
             hint,
-            doubtful,
-        } = refused;
-        self.change_rest(place.provider, at, |rest, random| {
-            rest.refuse(
-                &Refusal {
-                    kind,
-                    hint,
-                    by: &by,
-                    doubtful,
-                    sent,
-                    known,
-                },
-                limits,
-                random,
-                now,
-            );
+            by: &by,
+            doubtful: heard.doubtful,
+            sent: heard.sent,
+            known: heard.known,
+            at: heard.at,
+        };
+        match observation {
+            Observation::Auth { dead_code, .. } => self.bench(&refusal, place, dead_code, now),
+            _ => self.refuse(&refusal, place.provider, at, now),
+        }
+    }
+
+    /// Lays something to rest and tells it.
+    fn refuse(&mut self, refusal: &Refusal<'_>, provider: usize, at: RestAt, now: Time) {
+        let Some(limits) = self.providers.get(provider).map(|held| held.config.cooldown) else {
+            return;
+        };
+        self.change_rest(provider, at, |rest, random| {
+            rest.refuse(refusal, limits, random, now);
         });
-        self.tell_rest(place.provider, at, now);
+        self.tell_rest(provider, at, now);
     }
 
     /// A refusal of the key: benched, with one validation call to confirm; where there is none, a second request's refusal is enough. One that
     /// its request may have caused confirms only where another key has served the first request, or where there is no other key.
-    fn bench(&mut self, refused: Refused, place: Place, dead_code: bool, now: Time) {
+    fn bench(&mut self, refusal: &Refusal<'_>, place: Place, dead_code: bool, now: Time) {
         let at = RestAt::Key(place.key);
         let Some(held) = self.providers.get_mut(place.provider) else {
             return;
@@ -127,19 +116,19 @@ impl Balancer {
             return;
         };
         let cleared = key.whole.own.as_ref().is_some_and(|own| !own.doubtful);
-        let sure = !refused.doubtful || cleared || alone;
+        let sure = !refusal.doubtful || cleared || alone;
         let confirmed = dead_code && key.suspected && !probed && sure;
         key.suspected |= dead_code;
         if probed && key.whole.kind() == Some(Kind::Invalid) {
             return;
         }
         // An answer to something sent before the key was benched asks for no further call.
-        let straggler = key.whole.is_ahead_of(refused.sent);
+        let straggler = key.whole.is_ahead_of(refusal.sent);
         if confirmed {
             self.condemn(place.provider, place.key, now);
             return;
         }
-        self.refuse(refused, place, at, now);
+        self.refuse(refusal, place.provider, at, now);
         if !straggler {
             self.ask(place.provider, place.key, now);
         }
@@ -170,8 +159,9 @@ impl Balancer {
         }
         let mut refuted = Vec::new();
         for at in rests_on_the_way(place.key, place.quota, place.lane) {
+            // Looked up first: nothing is made for a rest that never was.
             let held = self.providers.get(place.provider).and_then(|held| held.rest(at));
-            if held.is_some_and(|rest| !rest.is_clear()) {
+            if held.is_some() {
                 refuted.extend(
                     self.change_rest(place.provider, at, |rest, _| rest.succeed(sent, known, now))
                         .into_iter()
@@ -257,40 +247,4 @@ impl Balancer {
             self.take_back(place.provider, unit, holder, now);
         }
     }
-}
-
-/// What there is to say of a refusal.
-struct Refused {
-    /// When its attempt was sent.
-    sent: Tick,
-    kind: Kind,
-    hint: Option<std::time::Duration>,
-    doubtful: bool,
-}
-
-/// What a refusal lays to rest.
-pub(super) fn blame(
-    place: Place,
-    observation: Observation,
-) -> Option<(RestAt, Kind, Option<std::time::Duration>, Proof)> {
-    let Place { key, quota, lane, .. } = place;
-    Some(match observation {
-        Observation::Rate { hint, reach, proof } => {
-            let at = match reach {
-                Reach::Model => RestAt::QuotaModel(quota, lane),
-                Reach::QuotaGroup => RestAt::Quota(quota),
-            };
-            (at, Kind::RateLimited, hint, proof)
-        }
-        Observation::Credit { hint, account, proof } => {
-            let at = match account {
-                Account::QuotaGroup => RestAt::Quota(quota),
-                Account::Credential => RestAt::Key(key),
-            };
-            (at, Kind::Credit, hint, proof)
-        }
-        Observation::Auth { proof, .. } => (RestAt::Key(key), Kind::Refused, None, proof),
-        Observation::Model { proof } => (RestAt::KeyModel(key, lane), Kind::Refused, None, proof),
-        _ => return None,
-    })
 }

@@ -10,6 +10,7 @@ impl Rest {
     /// A success of an attempt: refutes what was known when it was sent. Gives the names of what it refuted.
     pub(crate) fn succeed(&mut self, sent: Tick, known: Tick, now: Time) -> Vec<VerdictId> {
         let refuted = self.refute(sent, |_| true);
+        self.served_by = self.served_by.max(sent);
         self.vouched = false;
         if self.own.is_none() && self.advised.is_empty() {
             self.on(Event::Success { sent, known }, now);

@@ -71,6 +71,8 @@ pub(crate) struct Refusal<'a> {
     pub(crate) doubtful: bool,
     /// When its attempt was sent.
     pub(crate) sent: Tick,
-    /// Now, in ticks.
+    /// When it came: earlier than now, where it was not believed at once.
     pub(crate) known: Tick,
+    /// The same as a time.
+    pub(crate) at: Time,
 }

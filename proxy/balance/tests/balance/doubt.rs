@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keypool_balance::health::KeyState;
-use keypool_balance::{Account, Config, Next, Observation, Proof, Reach};
+use keypool_balance::{Account, Attempts, Config, Next, Observation, Proof, Reach};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::{prop_assert, prop_assert_eq};
@@ -12,6 +12,13 @@ use crate::world::{World, group, key, member, pool, provider};
 
 const BARE: Observation = Observation::Rate {
     hint: None,
+    reach: Reach::Model,
+    proof: Proof::Ambiguous,
+};
+
+/// The same with the vendor's word.
+const HINTED: Observation = Observation::Rate {
+    hint: Some(Duration::from_secs(20)),
     reach: Reach::Model,
     proof: Proof::Ambiguous,
 };
@@ -114,6 +121,73 @@ fn another_vendor_that_serves_a_request_says_nothing_about_the_keys() {
         assert_eq!(resting(&mut world), 1);
         assert_eq!(world.request(|_| Observation::Success).1, Ok(Next::Done));
     }
+}
+
+impl World {
+    /// Three keys of which the last one rests on a doubt. A request is refused by the first, with a hint of 20 s, and not believed.
+    fn doubted() -> (Self, Attempts) {
+        let mut world = Self::of(pool(&["a", "b", "c"]));
+        world.once(Observation::Success);
+        world.hit(0, 2, BARE);
+        let attempts = loop {
+            let (pick, mut attempts) = world.pick();
+            let first = pick.credential == 0;
+            let answer = if first { HINTED } else { Observation::Success };
+            world.settle(&pick, answer, &mut attempts);
+            if first {
+                break attempts;
+            }
+        };
+        assert_eq!(resting(&mut world), 1);
+        (world, attempts)
+    }
+
+    /// The doubted request goes to the second key.
+    fn serve(&mut self, mut attempts: Attempts) {
+        let pick = self.try_pick(&mut attempts).unwrap();
+        assert_eq!(pick.credential, 1);
+        self.settle(&pick, Observation::Success, &mut attempts);
+    }
+}
+
+#[test]
+fn a_doubt_that_is_believed_late_counts_from_its_refusal() {
+    let (mut world, attempts) = World::doubted();
+    let refused = world.now;
+    world.secs(15);
+    world.serve(attempts);
+    let until = world.health(0, 0).until.unwrap().since(refused).as_secs_f64();
+    assert!((20.0..=24.0).contains(&until), "{until}");
+    let (mut world, attempts) = World::doubted();
+    world.secs(20);
+    world.serve(attempts);
+    assert_eq!(resting(&mut world), 1, "the vendor's time is over");
+}
+
+#[test]
+fn a_doubt_is_dropped_where_the_key_has_served_since() {
+    let (mut world, attempts) = World::doubted();
+    world.hit(0, 0, Observation::Success);
+    world.serve(attempts);
+    assert_eq!(resting(&mut world), 1);
+}
+
+#[test]
+fn a_success_that_was_sent_before_the_doubt_tells_nothing_of_it() {
+    let mut world = World::of(pool(&["a", "b", "c"]));
+    world.once(Observation::Success);
+    world.hit(0, 2, BARE);
+    let mut to_first = (0..4)
+        .map(|_| world.pick())
+        .filter(|(pick, _)| pick.credential == 0)
+        .collect::<Vec<_>>();
+    let (doubted, mut attempts) = to_first.remove(0);
+    let (other, mut others) = to_first.remove(0);
+    world.settle(&doubted, HINTED, &mut attempts);
+    assert_eq!(resting(&mut world), 1);
+    world.settle(&other, Observation::Success, &mut others);
+    world.serve(attempts);
+    assert_eq!(resting(&mut world), 2);
 }
 
 proptest! {
