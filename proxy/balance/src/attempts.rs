@@ -34,6 +34,8 @@ pub(crate) struct Tried {
     pub(crate) key: KeyId,
     /// The provider failed, not the key: the same target may serve again when there is no other.
     pub(crate) again: bool,
+    /// It refused the request, which may itself be the cause, so that nothing needs to rest; sent again before, it is refused again.
+    pub(crate) back: Option<Time>,
 }
 
 /// A refusal that the request itself may have caused.

@@ -13,11 +13,13 @@ use super::blame::{Heard, blame};
 use super::{Balancer, Place};
 use crate::attempts::Doubt;
 use crate::cooldown;
+use crate::observation::{Observation, Proof};
 use crate::provider::{RestAt, rests_on_the_way};
 use crate::rest::{Kind, Phase};
 use crate::time::Time;
 
 /// A lane that served so lately has keys that work. Short: until then a limit that is true costs each request some attempts.
+/// As long a request that was refused without a vendor's word is told to wait.
 const SERVED_LATELY: Duration = Duration::from_secs(3);
 
 impl Balancer {
@@ -42,6 +44,14 @@ impl Balancer {
         if let Some(held) = self.providers.get_mut(provider) {
             held.rest_mut(at);
         }
+    }
+
+    /// When a request that was refused so may be sent again: at the vendor's word, else not at once.
+    pub(super) fn doubted_until(&self, place: Place, observation: Observation, now: Time) -> Option<Time> {
+        let (.., hint, proof) = blame(place, observation)?;
+        let limits = self.providers.get(place.provider)?.config.cooldown;
+        let pause = hint.map_or(SERVED_LATELY, |_| cooldown::span(limits, hint, false, 0));
+        (proof == Proof::Ambiguous).then(|| now.after(pause))
     }
 
     /// The request of a doubt was served: where that was by another key of the same lane, the refusal was true.

@@ -116,10 +116,12 @@ fn cause(
         .get(lane)
         .map(|lane| lane.id)
         .zip(provider.keys.get(place.key).map(|key| key.id));
-    let tried = id.is_some_and(|id| {
-        let mut tried = attempts.tried.iter();
-        tried.any(|tried| (tried.lane, tried.key) == id) || attempts.too_big.contains(&id.0)
-    });
+    let mut tried = id.is_some_and(|id| attempts.too_big.contains(&id.0));
+    let of_this = attempts.tried.iter();
+    for attempt in of_this.filter(|tried| Some((tried.lane, tried.key)) == id) {
+        tried = true;
+        back = back.max(attempt.back.unwrap_or(now));
+    }
     let broken = [BreakerAt::Endpoint, BreakerAt::Lane(lane)]
         .into_iter()
         .filter_map(|at| provider.breaker(at))

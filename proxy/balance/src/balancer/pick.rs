@@ -99,6 +99,7 @@ impl Balancer {
             lane: lane_id,
             key,
             again: false,
+            back: None,
         });
         let ticket = Ticket {
             provider: provider_id,

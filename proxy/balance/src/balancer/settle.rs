@@ -17,8 +17,10 @@ impl Balancer {
         now: Time,
     ) -> Next {
         self.advance(now);
+        let mut back = None;
         if let Some(place) = self.locate(ticket) {
             self.learn(ticket, place, observation, attempts, now);
+            back = self.doubted_until(place, observation, now);
             if observation == Observation::TooBig
                 && let Some(provider) = self.providers.get(place.provider)
             {
@@ -27,6 +29,7 @@ impl Balancer {
         }
         if let Some(tried) = attempts.last(ticket.lane, ticket.key) {
             tried.again = retry::is_provider_fault(observation);
+            tried.back = back;
         }
         let provider = self.provider_mut(ticket);
         retry::decide(

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use keypool_balance::config::{CredentialConfig, MemberConfig};
-use keypool_balance::{Account, Config, EnvFault, MemberSet, NoTarget, Observation, ProbeVerdict, Proof};
+use keypool_balance::{
+    Account, Config, EnvFault, MemberSet, NoTarget, Observation, ProbeVerdict, Proof, Reach,
+};
 
 use crate::world::{World, dead, group, key, member, pool, provider, rate, weighted};
 
@@ -122,6 +124,28 @@ fn what_was_tried_is_told() {
     let (_, end) = world.request(|_| Observation::TooBig);
     let why = end.unwrap_err();
     assert_eq!((why.tried, why.total), (1, 1));
+}
+
+/// Refusals that are not believed, for the keys have served others a moment ago: nothing rests, and yet at once is no answer.
+#[test]
+fn a_request_that_was_refused_everywhere_is_not_told_to_come_back_at_once() {
+    let bare = |hint: Option<u64>| Observation::Rate {
+        hint: hint.map(Duration::from_secs),
+        reach: Reach::Model,
+        proof: Proof::Ambiguous,
+    };
+    for (hint, expected) in [(Some(20), 20.0), (Some(86_400), 900.0), (None, 3.0)] {
+        let mut world = World::of(pool(&["a", "b", "c"]));
+        world.once(Observation::Success);
+        world.hit(0, 2, bare(Some(1_000)));
+        let (used, end) = world.request(|_| bare(hint));
+        let why = end.unwrap_err();
+        assert_eq!((used.len(), why.tried, why.rate_limited), (2, 2, 1), "one rests");
+        let earliest = why.earliest.unwrap().since(world.now).as_secs_f64();
+        assert_eq!(earliest, expected, "{hint:?}");
+        // Another request is free to come.
+        world.once(Observation::Success);
+    }
 }
 
 #[test]
