@@ -103,7 +103,8 @@ impl Balancer {
     }
 
     /// A refusal of the key: benched, with one validation call to confirm; where there is none, a second request's refusal is enough. One that
-    /// its request may have caused confirms only where another key has served the first request, or where there is no other key.
+    /// its request may have caused confirms only where another key has served the first request, or where there is no other key and this one
+    /// has never served: else the two requests may have been of a kind that the server always refuses, and the key rests, with early trials.
     fn bench(&mut self, refusal: &Refusal<'_>, place: Place, dead_code: bool, now: Time) {
         let at = RestAt::Key(place.key);
         let Some(held) = self.providers.get_mut(place.provider) else {
@@ -116,7 +117,7 @@ impl Balancer {
             return;
         };
         let cleared = key.whole.own.as_ref().is_some_and(|own| !own.doubtful);
-        let sure = !refusal.doubtful || cleared || alone;
+        let sure = !refusal.doubtful || cleared || (alone && !key.is_proven());
         let confirmed = dead_code && key.suspected && !probed && sure;
         key.suspected |= dead_code;
         if probed && key.whole.kind() == Some(Kind::Invalid) {

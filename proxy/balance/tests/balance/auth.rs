@@ -253,13 +253,16 @@ fn a_doubtful_refusal_confirms_only_where_the_first_request_was_not_to_blame() {
         }],
         groups: vec![group(vec![member("p")])],
     };
-    for (config, served_by_another, expected) in [
-        (unprobed(), true, Some(INVALID)),
-        (unprobed(), false, None),
-        (only(), false, Some(INVALID)),
+    for (config, proven, served_by_another, expected) in [
+        (unprobed(), true, true, Some(INVALID)),
+        (unprobed(), true, false, None),
+        (only(), false, false, Some(INVALID)),
+        (only(), true, false, None),
     ] {
         let mut world = World::of(config);
-        world.counts(2);
+        if proven {
+            world.counts(2);
+        }
         for _ in 0..2 {
             // Requests are served until one meets the key.
             let mut attempts = loop {
@@ -279,8 +282,32 @@ fn a_doubtful_refusal_confirms_only_where_the_first_request_was_not_to_blame() {
         // The end of a rest is reached.
         let over = (KeyState::Healthy, KeyReason::CooldownOver);
         let found = Some(world.state(0)).filter(|state| *state != over);
-        assert_eq!(found, expected, "served by another: {served_by_another}");
+        assert_eq!(found, expected, "{proven} {served_by_another}");
     }
+}
+
+/// Requests that the server always answers with a bare 401, say of a tenant that it does not let in.
+#[test]
+fn forbidden_requests_do_not_take_the_only_key_from_the_others() {
+    let mut config = pool(&["a"]);
+    config.providers[0].probe_interval = None;
+    let mut world = World::of(config);
+    world.once(Observation::Success);
+    for _ in 0..5 {
+        world.once(Observation::Auth {
+            dead_code: true,
+            proof: Proof::Ambiguous,
+        });
+        assert_eq!(world.state(0), COOLING);
+        world.secs(6);
+    }
+    world.once(Observation::Success);
+    assert_eq!(world.state(0), (KeyState::Healthy, KeyReason::Proven));
+    // A code that says so is believed of any key.
+    world.once(dead());
+    world.secs(6);
+    world.once(dead());
+    assert_eq!(world.state(0), INVALID);
 }
 
 #[test]
