@@ -130,7 +130,10 @@ impl Intake {
         match decision {
             Decision::Taken => refused.clear(),
             Decision::Same => refused.retain(|(of, _)| *of != origin),
-            Decision::Older => {}
+            // It does not mend the newer document; but the reading of it has succeeded, and a volume that lags offers nothing else.
+            Decision::Older => {
+                refused.retain(|(of, error)| *of != origin || error.code != ConfigErrorCode::Unreadable);
+            }
             Decision::Refused(error) => {
                 refused.retain(|(of, _)| *of != origin);
                 refused.push((origin, error.clone()));

@@ -125,19 +125,41 @@ fn what_cannot_be_used_changes_nothing_but_the_last_error() {
             assert_eq!(told.last_error.map(|error| error.code), Some(code));
             assert_eq!(desk.metrics.config_successful.get(), 0);
         }
-        // The good one again: nothing to take over. What the other origin brought is still wrong, and what is older says nothing.
+        // The good one again: nothing to take over. What the other origin brought is still wrong. What is older from there says nothing,
+        // but that it can be read.
         assert_eq!(desk.intake.offer(Origin::Mounted, &good), Decision::Same);
         let older = encode(&stamped("a", 4));
         assert_eq!(desk.intake.offer(Origin::Exchange, &older), Decision::Older);
         let told = acknowledgement.borrow().last_error.clone();
-        assert_eq!(told.map(|error| error.code), Some(code));
-        assert_eq!(desk.metrics.config_successful.get(), 0);
+        let stays = Some(code).filter(|code| *code != ConfigErrorCode::Unreadable);
+        assert_eq!(told.map(|error| error.code), stays);
+        let successful = i64::from(stays.is_none());
+        assert_eq!(desk.metrics.config_successful.get(), successful);
         // From there too: nothing is wrong any more.
         assert_eq!(desk.intake.offer(Origin::Exchange, &good), Decision::Same);
         assert_eq!(acknowledgement.borrow().last_error, None);
         assert_eq!(desk.metrics.config_successful.get(), 1);
         assert_eq!(desk.metrics.config_generation.get(), 5);
     }
+}
+
+#[test]
+fn a_volume_that_lags_and_can_be_read_again_has_no_error() {
+    let desk = Desk::new();
+    desk.intake.offer(Origin::Mounted, &encode(&stamped("a", 4)));
+    desk.intake.offer(Origin::Exchange, &encode(&stamped("a", 5)));
+    let code = || {
+        let last = desk.intake.acknowledgement().borrow().last_error.clone();
+        last.map(|error| error.code)
+    };
+    desk.intake.unreadable(std::io::ErrorKind::Other);
+    assert_eq!(code(), Some(ConfigErrorCode::Unreadable));
+    // What the leader sends says nothing of the volume.
+    let older = encode(&stamped("a", 4));
+    assert_eq!(desk.intake.offer(Origin::Exchange, &older), Decision::Older);
+    assert_eq!(code(), Some(ConfigErrorCode::Unreadable));
+    assert_eq!(desk.intake.offer(Origin::Mounted, &older), Decision::Older);
+    assert_eq!((code(), desk.metrics.config_successful.get()), (None, 1));
 }
 
 #[test]
