@@ -287,6 +287,8 @@ impl Observer {
     fn forget(&mut self) {
         self.floors.clear();
         self.soft.clear();
+        // What was on trial is reset with the rest: the next refusal begins another one, whoever is still under way.
+        self.flying.iter_mut().for_each(|flying| flying.trial.clear());
     }
 
     fn step(&mut self, op: Op) -> Result<(), TestCaseError> {
