@@ -156,7 +156,9 @@ fn heard<K: Resource>(
     stream.flat_map(move |event| {
         let changes = match event {
             Ok(event) => {
-                *failing.lock() = None;
+                if proves_health(&event) {
+                    *failing.lock() = None;
+                }
                 living.take_in(event)
             }
             Err(error) => {
@@ -168,6 +170,15 @@ fn heard<K: Resource>(
         };
         futures::stream::iter(changes)
     })
+}
+
+/// A list is announced before the server is even asked, and its first pages say nothing of the last one: only a whole list ends a
+/// run of failures.
+fn proves_health<K>(event: &Event<K>) -> bool {
+    match event {
+        Event::Init | Event::InitApply(_) => false,
+        Event::InitDone | Event::Apply(_) | Event::Delete(_) => true,
+    }
 }
 
 /// What is heard of a watch that tells these events.
@@ -183,7 +194,11 @@ pub(crate) fn heard_of<K: Resource>(events: Vec<Event<K>>) -> Vec<Change<K>> {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+    use keypool_crds::v1alpha1::ModelProvider;
+
     use super::*;
+    use crate::fixtures::{OPENAI, provider};
 
     #[test]
     fn a_watch_is_broken_only_while_its_errors_go_on() {
@@ -196,5 +211,23 @@ mod tests {
         assert!(!run.broken_for(limit, start + Duration::from_secs(331) + RUN_ENDS_AFTER));
         let fresh = Failing::again(Some(run), start + Duration::from_secs(600));
         assert!(!fresh.broken_for(limit, start + Duration::from_secs(601)));
+    }
+
+    /// Lists that fail again and again, each after its announcement and perhaps some pages.
+    #[test]
+    fn a_list_ends_a_run_of_failures_only_when_it_is_whole() {
+        let page = || Ok(Event::InitApply(provider("openai", OPENAI)));
+        let refused = || Err(watcher::Error::NoResourceVersion);
+        let attempts = vec![Ok(Event::Init), refused(), Ok(Event::Init), page(), refused()];
+        let after = |told: Vec<watcher::Result<Event<ModelProvider>>>| {
+            let run = Run::default();
+            let heard = heard("test", futures::stream::iter(told), Arc::clone(&run));
+            heard.collect::<Vec<_>>().now_or_never().unwrap();
+            *run.lock()
+        };
+        let run = after(attempts.into_iter().chain([Ok(Event::Init), page()]).collect()).unwrap();
+        assert!(run.first < run.last, "one run");
+        assert!(after(vec![refused(), Ok(Event::Init), page(), Ok(Event::InitDone)]).is_none());
+        assert!(after(vec![refused(), Ok(Event::Delete(provider("openai", OPENAI)))]).is_none());
     }
 }
