@@ -72,7 +72,8 @@ fn decide(before: Option<&KeyStatus>, key: &KeyStatus, place: &str) -> Option<Ke
 fn missing(reason: KeyReason, place: &str) -> String {
     match reason {
         KeyReason::RefNotPermitted => {
-            format!("{place}, may not be used as a source; refer to another Secret")
+            // Either it is never a source, or the operator was granted no get on it: the condition knows.
+            format!("{place}, cannot be used; the condition ResolvedRefs says why and what to do")
         }
         KeyReason::HostNotAllowed => {
             format!(

@@ -75,7 +75,7 @@ fn notes_say_what_where_and_what_to_do() {
         ),
         (
             KeyReason::RefNotPermitted,
-            "batch: Secret openai-keys, key batch, may not be used as a source; refer to another Secret",
+            "batch: Secret openai-keys, key batch, cannot be used; the condition ResolvedRefs says why and what to do",
         ),
         (
             KeyReason::HostNotAllowed,
