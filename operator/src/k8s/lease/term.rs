@@ -3,13 +3,20 @@
 //! A pod may have seen a higher term than ours: from a leader whose Lease was deleted or restored. Ours must become higher still, but no
 //! pod hears of a term before the Lease holds it: two leaders that raised theirs by themselves could use the same one.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::sync::watch;
+
+/// One more with every change of leaders: no term comes near this by itself, and above it must be room for those to come.
+const LIKELY: i32 = i32::MAX / 2;
 
 /// The leader's term. Clones are the same term.
 #[derive(Clone, Debug)]
 pub struct Term {
     held: watch::Sender<i32>,
     wanted: watch::Sender<i32>,
+    doubted: Arc<AtomicBool>,
 }
 
 impl Term {
@@ -18,6 +25,7 @@ impl Term {
         Self {
             held: watch::Sender::new(held),
             wanted: watch::Sender::new(held),
+            doubted: Arc::default(),
         }
     }
 
@@ -26,9 +34,19 @@ impl Term {
         *self.held.borrow()
     }
 
-    /// A pod has seen `seen`: the Lease is to be raised above it.
+    /// A pod has seen `seen`: the Lease is to be raised above it. Not above a term that no leader can have had: the Lease could be raised
+    /// no more, and one pod would have cost all others the means to refuse an old leader. Such a pod stays out of reach.
     pub fn rise_above(&self, seen: u64) {
-        let above = i32::try_from(seen).unwrap_or(i32::MAX).saturating_add(1);
+        let Some(seen) = i32::try_from(seen).ok().filter(|seen| *seen < LIKELY) else {
+            if !self.doubted.swap(true, Ordering::Relaxed) {
+                tracing::error!(
+                    seen,
+                    "a pod claims a leader's term that cannot be; it is not followed. Delete that pod"
+                );
+            }
+            return;
+        };
+        let above = seen + 1;
         self.wanted.send_if_modified(|wanted| {
             let rises = *wanted < above;
             *wanted = above.max(*wanted);

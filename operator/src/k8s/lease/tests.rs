@@ -88,6 +88,23 @@ async fn a_higher_term_counts_only_once_the_lease_holds_it() {
     }
 }
 
+/// What one pod makes up must not use up the terms of all leaders to come.
+#[test]
+fn a_term_that_cannot_be_is_not_followed() {
+    let term = Term::new(3);
+    for seen in [
+        u64::MAX,
+        1 << 32,
+        i32::MAX.unsigned_abs().into(),
+        (i32::MAX / 2).unsigned_abs().into(),
+    ] {
+        term.rise_above(seen);
+        assert_eq!(term.wanted(), 3, "{seen}");
+    }
+    term.rise_above(1_000_000);
+    assert_eq!(term.wanted(), 1_000_001);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_released_lease_names_nobody_and_anothers_stays() {
     let (server, mut told) = FakeLease::start();
