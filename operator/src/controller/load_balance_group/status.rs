@@ -76,21 +76,28 @@ pub fn status(observed: &Observed<'_>) -> LoadBalanceGroupStatus {
         Some(applied) => Some(config(observed, applied)),
         None => old.and_then(|old| old.config.clone()),
     };
-    // While the group is held, nobody acts upon a request.
-    status.last_handled_reconcile_at = match paused(observed) {
-        Some(_) => old.and_then(|old| old.last_handled_reconcile_at.clone()),
-        None => handled(
+    status.last_handled_reconcile_at = if stays(observed) {
+        old.and_then(|old| old.last_handled_reconcile_at.clone())
+    } else {
+        handled(
             observed.group.metadata.annotations.as_ref(),
             RECONCILE_REQUESTED_AT,
-        ),
+        )
     };
     status
+}
+
+/// While the group is held, or cannot be served as it is written, no child is written: nobody acts upon a request, and it is for the
+/// pass that writes again.
+fn stays(observed: &Observed<'_>) -> bool {
+    paused(observed).is_some() || observed.judged.is_err() || observed.refused.is_some()
 }
 
 /// When the status changes by itself: the end of a wait.
 pub fn next_change(observed: &Observed<'_>) -> Option<Monotonic> {
     let now = observed.now.monotonic;
-    let waits = programmed::waits(&rollout(observed));
+    let scaled = scale::scaled_to_zero(observed);
+    let waits = programmed::waits(&rollout(observed, scaled.as_ref()));
     let health = observed.health.values().filter_map(|health| health.next_change);
     waits.into_iter().chain(health).filter(|at| now < *at).min()
 }

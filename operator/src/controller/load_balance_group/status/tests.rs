@@ -98,6 +98,7 @@ fn unheard(name: &str, running_since: i64) -> PodView {
 struct Case {
     group: LoadBalanceGroup,
     providers: Vec<ModelProvider>,
+    refused: Option<Check>,
     applied: Option<Applied>,
     failure: Option<Failure>,
     fleet: Fleet,
@@ -115,6 +116,7 @@ impl Case {
         Self {
             group: group("chat", CHAT),
             providers: vec![provider("openai", OPENAI), provider("vllm", VLLM)],
+            refused: None,
             applied: Some(Applied {
                 desired: desired(3, 3),
                 spec_written: at(-60).monotonic,
@@ -147,7 +149,7 @@ impl Case {
         look(&Observed {
             group: &self.group,
             judged: judged.as_ref(),
-            refused: None,
+            refused: self.refused.as_ref(),
             applied: self.applied.as_ref(),
             failure: self.failure.as_ref(),
             fleet: &self.fleet,

@@ -1,6 +1,6 @@
 use keypool_crds::v1alpha1::shared::{PAUSED, RECONCILE_REQUESTED_AT};
 
-use super::{Case, ConditionType, Failure, NO, Reason, YES, at, pod};
+use super::{Case, Check, ConditionType, Failure, NO, Reason, YES, at, pod};
 
 const ACCEPTED: ConditionType = ConditionType::Accepted;
 const PROGRAMMED: ConditionType = ConditionType::Programmed;
@@ -146,4 +146,25 @@ fn a_group_that_is_held_says_what_it_runs() {
         case.status(at(1)).last_handled_reconcile_at.as_deref(),
         Some("now")
     );
+}
+
+/// It would be lost: the pass that writes again would find it handled.
+#[test]
+fn a_request_stays_open_while_nothing_is_written() {
+    let handled = |case: &Case| case.status(at(1)).last_handled_reconcile_at;
+    let mut case = Case::new();
+    let annotations = case.group.metadata.annotations.get_or_insert_default();
+    annotations.insert(RECONCILE_REQUESTED_AT.into(), "first".into());
+    assert_eq!(handled(&case).as_deref(), Some("first"));
+    case.store(at(0));
+    let annotations = case.group.metadata.annotations.get_or_insert_default();
+    annotations.insert(RECONCILE_REQUESTED_AT.into(), "second".into());
+
+    case.refused = Some(Check::no(Reason::ConfigTooLarge, "too large."));
+    assert_eq!(handled(&case).as_deref(), Some("first"), "the build is refused");
+    case.refused = None;
+    let members = std::mem::take(&mut case.group.spec.members);
+    assert_eq!(handled(&case).as_deref(), Some("first"), "the spec is refused");
+    case.group.spec.members = members;
+    assert_eq!(handled(&case).as_deref(), Some("second"));
 }
