@@ -23,6 +23,7 @@ mod fleet;
 mod members;
 mod programmed;
 mod refused;
+mod scale;
 
 use programmed::Rollout;
 
@@ -108,11 +109,12 @@ fn served(observed: &Observed<'_>, group: &ValidatedGroup) -> LoadBalanceGroupSt
     let members = member_states(group, observed.health);
     let accepted = accepted(observed, group);
     let refs = group.resolved_refs.after(stored(ConditionType::ResolvedRefs));
-    let rollout = rollout(observed);
+    let scaled = scale::scaled_to_zero(observed);
+    let rollout = rollout(observed, scaled.as_ref());
     // What was said of another spec is no word about this one.
     let before = Check::stored_of(old, ConditionType::Programmed, group.generation);
     let programmed = programmed::programmed(&rollout, before);
-    let available = available::available(group, &members, observed.fleet, observed.health);
+    let available = available::available(group, &members, observed.fleet, scaled.as_ref(), observed.health);
     let members_healthy = available::members_healthy(group, &members, observed.fleet, observed.now.monotonic);
     let progress = programmed::progress(&rollout);
     let ready = ready(
@@ -160,12 +162,13 @@ fn served(observed: &Observed<'_>, group: &ValidatedGroup) -> LoadBalanceGroupSt
     }
 }
 
-fn rollout<'a>(observed: &Observed<'a>) -> Rollout<'a> {
+fn rollout<'a>(observed: &Observed<'a>, scaled_to_zero: Option<&'a Check>) -> Rollout<'a> {
     Rollout {
         generation: observed.group.metadata.generation.unwrap_or_default(),
         applied: observed.applied,
         failure: observed.failure,
         paused: paused(observed).is_some(),
+        scaled_to_zero,
         fleet: observed.fleet,
         stored: old_config(observed),
         now: observed.now.monotonic,

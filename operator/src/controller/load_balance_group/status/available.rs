@@ -15,9 +15,10 @@ pub(super) fn available(
     group: &ValidatedGroup,
     members: &[MemberStatus],
     fleet: &Fleet,
+    scaled_to_zero: Option<&Check>,
     health: &BTreeMap<String, ProviderHealth>,
 ) -> Check {
-    if let Err(none) = proxies(fleet) {
+    if let Err(none) = proxies(fleet, scaled_to_zero) {
         return none;
     }
     if !group
@@ -43,12 +44,9 @@ pub(super) fn available(
 ///
 /// # Errors
 /// The condition, False, when none is.
-pub(super) fn proxies(fleet: &Fleet) -> Result<(), Check> {
-    if fleet.wanted == 0 {
-        return Err(Check::no(
-            Reason::ScaledToZero,
-            "proxy.replicas is 0; set it to 1 or more to serve.",
-        ));
+pub(super) fn proxies(fleet: &Fleet, scaled_to_zero: Option<&Check>) -> Result<(), Check> {
+    if let Some(scaled) = scaled_to_zero {
+        return Err(scaled.clone());
     }
     if !fleet.counted().any(|pod| pod.ready) {
         return Err(Check::no(

@@ -44,6 +44,8 @@ pub(super) struct Rollout<'a> {
     pub(super) failure: Option<&'a Failure>,
     /// Nothing is written while a person holds the group.
     pub(super) paused: bool,
+    /// Said of a fleet that the written spec wants to be empty.
+    pub(super) scaled_to_zero: Option<&'a Check>,
     /// The pods.
     pub(super) fleet: &'a Fleet,
     /// What the stored status says of the document.
@@ -87,17 +89,14 @@ pub(super) fn programmed(rollout: &Rollout<'_>, before: Option<Check>) -> Check 
     if let Some(failure) = rollout.told_failure() {
         return Check::no(waiting, failure.sentence());
     }
-    if fleet.wanted == 0 {
-        return Check::no(
-            Reason::ScaledToZero,
-            "proxy.replicas is 0; set it to 1 or more to serve.",
-        );
-    }
     let Some(applied) = rollout.applied else {
         return before.unwrap_or_else(not_yet);
     };
     if rollout.unwritten() {
         return Check::no(waiting, rollout.why_unwritten(applied));
+    }
+    if let Some(scaled) = rollout.scaled_to_zero {
+        return scaled.clone();
     }
     if counted.is_empty() {
         return Check::no(
@@ -173,7 +172,7 @@ pub(super) fn progress(rollout: &Rollout<'_>) -> Progress {
     let Some(applied) = rollout.applied.filter(|_| !rollout.unwritten()) else {
         return Progress::Pending;
     };
-    if fleet.wanted > 0 && !fleet.counted().any(|pod| pod.ready) {
+    if rollout.scaled_to_zero.is_none() && !fleet.counted().any(|pod| pod.ready) {
         return until(started_at(applied));
     }
     let held = held(applied, fleet, rollout.stored, now);

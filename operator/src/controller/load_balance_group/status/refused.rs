@@ -4,7 +4,7 @@ use keypool_crds::v1alpha1::{ConditionType, LoadBalanceGroupStatus, Reason};
 
 use super::super::InvalidGroup;
 use super::programmed::{self, Rollout};
-use super::{Observed, available, old_conditions, paused, rollout};
+use super::{Observed, available, old_conditions, paused, rollout, scale};
 use crate::conditions::{Check, Conditions};
 
 /// What was programmed before keeps serving, and what is said of that speaks of its
@@ -19,11 +19,12 @@ pub(super) fn refused(observed: &Observed<'_>, invalid: &InvalidGroup) -> LoadBa
     let mut conditions = Conditions::new(old, invalid.generation, observed.now.wall)
         .put(ConditionType::Accepted, &invalid.accepted)
         .keep(ConditionType::ResolvedRefs, &not_judged);
+    let scaled = scale::scaled_to_zero(observed);
     conditions = match serving {
         Some(generation) => {
             let rollout = Rollout {
                 generation,
-                ..rollout(observed)
+                ..rollout(observed, scaled.as_ref())
             };
             let before = Check::stored_of(old, ConditionType::Programmed, generation);
             let programmed = programmed::programmed(&rollout, before);
@@ -33,7 +34,7 @@ pub(super) fn refused(observed: &Observed<'_>, invalid: &InvalidGroup) -> LoadBa
     };
     let targets = |check: &Check| matches!(check.reason, Reason::Available | Reason::NoUsableTargets);
     let known = Check::stored(old, ConditionType::Available).is_some_and(|check| targets(&check));
-    conditions = match (available::proxies(observed.fleet), serving) {
+    conditions = match (available::proxies(observed.fleet, scaled.as_ref()), serving) {
         (Err(none), Some(generation)) => conditions.put_of(generation, ConditionType::Available, &none),
         _ if known => conditions.keep(ConditionType::Available, &not_judged),
         _ => conditions.put(ConditionType::Available, &not_judged),

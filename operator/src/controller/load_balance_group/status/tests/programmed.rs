@@ -1,9 +1,12 @@
+use keypool_crds::v1alpha1::shared::PAUSED;
+
 use super::{
     Case, ConditionStatus, ConditionType, ConfigError, ConfigErrorCode, NO, PodView, Reason, YES, at,
     desired, hash, pod, unheard,
 };
 
 const PROGRAMMED: ConditionType = ConditionType::Programmed;
+const AVAILABLE: ConditionType = ConditionType::Available;
 const READY: ConditionType = ConditionType::Ready;
 
 fn message(case: &Case, second: i64) -> String {
@@ -246,4 +249,45 @@ fn a_first_pod_has_as_long_as_a_deployment_to_become_ready() {
     case.fleet.wanted = 0;
     case.fleet.pods.clear();
     assert!(!reconciling(&case, 1), "nothing is to come");
+}
+
+#[test]
+fn a_fleet_is_scaled_to_zero_only_by_a_spec_that_is_written() {
+    let mut held = Case::new();
+    held.store(at(0));
+    let annotations = held.group.metadata.annotations.get_or_insert_default();
+    annotations.insert(PAUSED.into(), "true".into());
+    held.group.metadata.generation = Some(3);
+    held.fleet.wanted = 0;
+    assert_eq!(
+        held.word(PROGRAMMED, at(1)),
+        (NO, Reason::AwaitingAcknowledgement)
+    );
+    assert_eq!(held.word(AVAILABLE, at(1)), (YES, Reason::Available));
+
+    let mut refused = Case::new();
+    refused.store(at(0));
+    refused.group.metadata.generation = Some(3);
+    refused.group.spec.members.clear();
+    refused.fleet.wanted = 0;
+    assert_eq!(refused.word(PROGRAMMED, at(1)), (YES, Reason::Programmed));
+    assert_eq!(refused.word(AVAILABLE, at(1)), (YES, Reason::Available));
+}
+
+#[test]
+fn a_fleet_that_was_scaled_to_zero_stays_so_while_a_later_spec_is_refused() {
+    let mut case = Case::new();
+    case.fleet.wanted = 0;
+    case.fleet.pods.clear();
+    case.store(at(0));
+    case.group.metadata.generation = Some(3);
+    case.group.spec.members.clear();
+    case.fleet.wanted = 2;
+    for second in [1, 2] {
+        assert_eq!(case.word(PROGRAMMED, at(second)), (NO, Reason::ScaledToZero));
+        assert_eq!(case.word(AVAILABLE, at(second)), (NO, Reason::ScaledToZero));
+        let text = message(&case, second);
+        assert!(text.contains("0 in generation 2"), "{text}");
+        case.store(at(second));
+    }
 }
