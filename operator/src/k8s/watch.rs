@@ -86,7 +86,7 @@ impl Watchdog {
 pub enum Change<K> {
     /// There, as it is now.
     Applied(K),
-    /// Gone: its UID, namespace, name and last labels.
+    /// Gone: its UID, namespace, name, last labels and owners.
     Deleted(Box<ObjectMeta>),
 }
 

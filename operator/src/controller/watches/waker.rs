@@ -64,11 +64,15 @@ impl Waker {
         self.owner(change.meta());
     }
 
-    /// The group whose child it is.
+    /// The group whose child it is. A child that is watched without its label may have lost it: then its owner tells.
     pub(super) fn owner(&self, child: &ObjectMeta) {
-        if let Some(group) = owner(child) {
-            self.wakes.group(group);
-        }
+        let labelled = owner(child);
+        let owners = owners(child).filter(|group| Some(group) != labelled.as_ref());
+        labelled
+            .iter()
+            .cloned()
+            .chain(owners)
+            .for_each(|group| self.wakes.group(group));
     }
 }
 
@@ -92,6 +96,14 @@ pub fn groups_of<'a>(
 fn owner(object: &ObjectMeta) -> Option<ObjectRef<LoadBalanceGroup>> {
     let group = object.labels.as_ref()?.get(GROUP_LABEL)?;
     Some(ObjectRef::new(group).within(object.namespace.as_deref()?))
+}
+
+/// The groups that are written down as owners of an object.
+fn owners(object: &ObjectMeta) -> impl Iterator<Item = ObjectRef<LoadBalanceGroup>> {
+    let kind = LoadBalanceGroup::kind(&());
+    let references = object.owner_references.iter().flatten();
+    let groups = references.filter(move |reference| reference.kind == kind);
+    groups.filter_map(|reference| Some(ObjectRef::new(&reference.name).within(object.namespace.as_deref()?)))
 }
 
 fn place(meta: &ObjectMeta) -> (&str, &str) {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
 use kube::runtime::watcher::Event;
 
@@ -24,6 +24,7 @@ struct Kept {
     namespace: Option<String>,
     name: Option<String>,
     labels: Option<BTreeMap<String, String>>,
+    owners: Option<Vec<OwnerReference>>,
 }
 
 impl<K> Default for Living<K> {
@@ -80,6 +81,7 @@ impl Kept {
             namespace: meta.namespace.clone(),
             name: meta.name.clone(),
             labels: meta.labels.clone(),
+            owners: meta.owner_references.clone(),
         }
     }
 
@@ -89,6 +91,7 @@ impl Kept {
             namespace: self.namespace,
             name: self.name,
             labels: self.labels,
+            owner_references: self.owners,
             ..ObjectMeta::default()
         })
     }

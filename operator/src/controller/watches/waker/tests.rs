@@ -1,5 +1,6 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::runtime::watcher::Event;
 
 use super::*;
@@ -133,4 +134,40 @@ async fn the_end_of_anything_wakes_whoever_depends_on_it() {
         waker.source(change, Reference::config_map);
     });
     assert_eq!(woken, ["provider openai"]);
+}
+
+/// The group's own Secrets are watched with all others, not by their label: nothing else tells that somebody took it off.
+#[tokio::test]
+async fn a_secret_without_its_label_wakes_the_group_that_owns_it() {
+    let mut world = World::new();
+    let owned = |labelled: Option<&str>, kind: &str| Secret {
+        metadata: ObjectMeta {
+            owner_references: Some(vec![OwnerReference {
+                kind: kind.into(),
+                name: "chat".into(),
+                uid: "uid-chat".into(),
+                ..OwnerReference::default()
+            }]),
+            ..named("chat-client", labelled)
+        },
+        ..Secret::default()
+    };
+    for (labelled, kind, want) in [
+        (None, "LoadBalanceGroup", &["group chat"][..]),
+        (Some("chat"), "LoadBalanceGroup", &["group chat"]),
+        (Some("other"), "LoadBalanceGroup", &["group other", "group chat"]),
+        (None, "Deployment", &[]),
+    ] {
+        let secret = owned(labelled, kind);
+        let hear = |waker: &Waker, change: &Change<Secret>| waker.source(change, Reference::secret);
+        for change in heard_of(vec![Event::Apply(secret.clone())]) {
+            hear(&world.waker, &change);
+        }
+        assert_eq!(world.woken(), want, "{labelled:?} {kind}");
+        assert_eq!(
+            world.woken_by_the_end_of(&secret, hear),
+            want,
+            "{labelled:?} {kind}"
+        );
+    }
 }
