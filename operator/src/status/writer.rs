@@ -83,7 +83,8 @@ impl Writer {
         }
     }
 
-    /// Runs until it is told to stop, or nobody wakes it any more, and the writes that were under way by then have ended.
+    /// Runs until it is told to stop, or nobody wakes it any more, and the writes that were under way by then have ended, with
+    /// the Events that they were worth.
     pub async fn run(
         mut self,
         mut subjects: UnboundedReceiver<Subject>,
@@ -119,6 +120,7 @@ impl Writer {
             self.look_at_what_is_due();
         }
         self.flights.all_landed().await;
+        self.announcer.end().await;
     }
 
     fn take_in(&mut self, landed: Landed<Subject>) {
