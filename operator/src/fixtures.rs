@@ -127,10 +127,8 @@ impl World {
     }
 
     pub(crate) fn providers(&self, providers: &[&ModelProvider]) -> Providers {
-        providers
-            .iter()
-            .map(|p| (p.metadata.name.clone().unwrap(), self.judge(p)))
-            .collect()
+        let judged = |p: &&ModelProvider| (p.metadata.name.clone().unwrap(), self.judge(p));
+        providers.iter().map(judged).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! ModelProvider ─▶ provider ─▶ groups that name it
+//! ModelProvider that cannot be read ─▶ groups that name it
 //! LoadBalanceGroup ─▶ group
 //! Secret (metadata), ConfigMap ─▶ providers and groups that refer to it
 //! Deployment, Service, ServiceAccount, Secret of a group (metadata) ─▶ group
@@ -96,6 +97,10 @@ pub fn start(clients: &Clients, args: &Args, watchdog: &Watchdog, wakes: &Wakes)
     };
     let to = waker.clone();
     spawn(distinct(provider_changes), move |change| to.provider(&change));
+    let to = waker.clone();
+    spawn(stores.unreadable_providers.changes(), move |(namespace, name)| {
+        to.unreadable_provider(&namespace, &name)
+    });
     let to = waker.clone();
     spawn(distinct(group_changes), move |change| to.group(&change));
     let to = waker.clone();

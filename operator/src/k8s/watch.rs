@@ -20,7 +20,7 @@ mod unreadable;
 
 use living::Living;
 use unreadable::Reading;
-pub use unreadable::Unreadable;
+pub use unreadable::{Sealed, Unreadable};
 
 /// A silently dead connection is noticed after this many seconds and a little more.
 const WATCH_TIMEOUT_SECONDS: u32 = 60;

@@ -79,8 +79,7 @@ fn touched(before: Option<&LoadBalanceGroup>, now: &LoadBalanceGroup) -> HashSet
         .collect()
 }
 
-/// Names that were taken tell nobody when they become free: such a child carries no label of ours. Nor does a provider that was never
-/// read tell of its end.
+/// Names that were taken tell nobody when they become free: such a child carries no label of ours.
 const TAKEN: Duration = Duration::from_secs(15);
 
 /// When the next pass is due without any event: the end of a grace, or a name that may have become free.
@@ -94,7 +93,7 @@ fn look_again_at(view: &GroupView, now: Monotonic) -> Option<Monotonic> {
         .applied
         .as_ref()
         .is_some_and(|applied| !applied.conflicts.is_empty());
-    let taken = (conflicts || view.refused.is_some()).then(|| now + TAKEN);
+    let taken = conflicts.then(|| now + TAKEN);
     graces.filter(|at| now < *at).chain(away).chain(taken).min()
 }
 
@@ -116,13 +115,21 @@ async fn judge(
     group: &Arc<LoadBalanceGroup>,
 ) -> Result<Result<ValidatedGroup, InvalidGroup>, ReconcileError> {
     let namespace = group.namespace().unwrap_or_default();
-    let mut providers = Providers::new();
+    let mut providers = Providers::default();
     for name in group.spec.members.iter().map(|member| &member.provider_ref.name) {
         let Some(provider) = context
             .stores
             .providers
             .get(&ObjectRef::new(name).within(&namespace))
         else {
+            if context
+                .stores
+                .unreadable_providers
+                .get(&namespace, name)
+                .is_some()
+            {
+                providers.unreadable.insert(name.clone());
+            }
             continue;
         };
         // The provider's own pass has usually judged this very spec; if not, a document without its keys must not be written.
@@ -131,7 +138,7 @@ async fn judge(
             Some(view) => view.judged,
             None => look(context, &provider).await?,
         };
-        providers.insert(name.clone(), judged);
+        providers.judged.insert(name.clone(), judged);
     }
     let now = context.clock.now();
     let fetched = context

@@ -22,10 +22,29 @@ use crate::reference::{Problem, Purpose, RefsCheck, Refusal, secret_value};
 /// Name of the generated client key in the document and in logs.
 pub const GENERATED_KEY: &str = "generated";
 
-/// The providers that members name and that exist, by name.
-pub type Providers = BTreeMap<String, Result<ValidatedProvider, InvalidProvider>>;
+/// The providers that members name and that exist.
+#[derive(Default)]
+pub struct Providers {
+    /// Those that were read, validated, by name.
+    pub judged: BTreeMap<String, Result<ValidatedProvider, InvalidProvider>>,
+    /// Names of those that were never read.
+    pub unreadable: BTreeSet<String>,
+}
 
-/// Judges a group. `providers` holds those that its members name and that exist, validated.
+/// Where everything can be read.
+impl FromIterator<(String, Result<ValidatedProvider, InvalidProvider>)> for Providers {
+    fn from_iter<I>(judged: I) -> Self
+    where
+        I: IntoIterator<Item = (String, Result<ValidatedProvider, InvalidProvider>)>,
+    {
+        Self {
+            judged: judged.into_iter().collect(),
+            unreadable: BTreeSet::new(),
+        }
+    }
+}
+
+/// Judges a group.
 ///
 /// # Errors
 /// When nothing of it can be served.
@@ -68,7 +87,8 @@ fn validated(
         accepted: Check::yes(Reason::Accepted, count(members.len(), "member")),
         resolved_refs: RefsCheck::of(&[]),
         members,
-        providers,
+        providers: providers.judged,
+        unreadable: providers.unreadable,
         id,
     };
     validated.resolved_refs = resolved_refs(&validated, &refusals);
@@ -205,7 +225,7 @@ fn resolved_refs(group: &ValidatedGroup, refusals: &[(String, Refusal)]) -> Refs
     RefsCheck::of(&members.chain(keys).collect::<Vec<_>>())
 }
 
-/// A provider that is there is resolved, whatever is wrong with it: that is told by its own conditions, by the member's state and by
+/// A provider that is there is resolved, whatever is wrong with it, and be it never read: that is told by its own conditions, by the member's state and by
 /// `MembersHealthy`.
 fn member_problem(group: &ValidatedGroup, member: &ValidatedMember) -> Option<Problem> {
     let MemberProvider::NotFound = group.provider_of(member) else {

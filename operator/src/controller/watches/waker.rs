@@ -32,6 +32,12 @@ impl Waker {
         }
     }
 
+    /// A provider that cannot be read, or can be again, may have no pass of its own that would wake the groups.
+    pub(super) fn unreadable_provider(&self, namespace: &str, name: &str) {
+        self.wakes.provider(ObjectRef::new(name).within(namespace));
+        groups_of(&self.stores, namespace, name).for_each(|group| self.wakes.group(group));
+    }
+
     /// A group wakes its own pass; when it is gone, what was held for it ends.
     pub(super) fn group(&self, change: &Change<LoadBalanceGroup>) {
         match change {

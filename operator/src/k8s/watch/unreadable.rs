@@ -3,32 +3,88 @@
 //! Such an object is there. What it was when it was last read stands in for it; where that is not known, its name at least is: who
 //! refers to it must not act as if it were gone.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
+use futures::{Stream, StreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
-use parking_lot::Mutex;
+use tokio::sync::watch;
 
 /// Namespace and name.
 type Place = (String, String);
 
-/// The objects of one kind that are there and cannot be read.
-#[derive(Clone, Default)]
-pub struct Unreadable(Arc<Mutex<BTreeSet<Place>>>);
+/// What is known of one that cannot be read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Sealed {
+    /// Its UID.
+    pub uid: String,
+    /// The generation that cannot be read.
+    pub generation: i64,
+}
+
+/// The objects of one kind that are there and cannot be read. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Unreadable(watch::Sender<BTreeMap<Place, Sealed>>);
 
 impl Unreadable {
-    /// Whether an object of that name is one of them.
-    pub fn contains(&self, namespace: &str, name: &str) -> bool {
-        self.0.lock().contains(&(namespace.to_owned(), name.to_owned()))
+    /// What is known of the object of that name, if it is one of them.
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Sealed> {
+        self.0
+            .borrow()
+            .get(&(namespace.to_owned(), name.to_owned()))
+            .cloned()
+    }
+
+    /// Their UIDs.
+    pub fn uids(&self) -> Vec<String> {
+        self.0
+            .borrow()
+            .values()
+            .map(|sealed| sealed.uid.clone())
+            .collect()
+    }
+
+    /// Namespace and name of each that becomes one of them, changes as one, or ceases to be one.
+    pub fn changes(&self) -> impl Stream<Item = Place> + use<> {
+        let told = (self.0.subscribe(), BTreeMap::new());
+        let news = futures::stream::unfold(told, |(mut heard, before)| async move {
+            heard.changed().await.ok()?;
+            let now = heard.borrow_and_update().clone();
+            let differs = |place: &&Place| before.get(*place) != now.get(*place);
+            let places: BTreeSet<&Place> = before.keys().chain(now.keys()).filter(differs).collect();
+            let places: Vec<Place> = places.into_iter().cloned().collect();
+            Some((futures::stream::iter(places), (heard, now)))
+        });
+        news.flatten()
+    }
+
+    fn put(&self, meta: &ObjectMeta) {
+        self.0.send_if_modified(|known| {
+            let sealed = Sealed::of(meta);
+            known.insert(place(meta), sealed.clone()) != Some(sealed)
+        });
+    }
+
+    fn remove(&self, meta: &ObjectMeta) {
+        self.0
+            .send_if_modified(|known| known.remove(&place(meta)).is_some());
     }
 
     #[cfg(test)]
-    pub(crate) fn note(&self, namespace: &str, name: &str) {
-        self.0.lock().insert((namespace.to_owned(), name.to_owned()));
+    pub(crate) fn note(&self, object: &impl Resource) {
+        self.put(object.meta());
+    }
+}
+
+impl Sealed {
+    fn of(meta: &ObjectMeta) -> Self {
+        Self {
+            uid: meta.uid.clone().unwrap_or_default(),
+            generation: meta.generation.unwrap_or_default(),
+        }
     }
 }
 
@@ -38,7 +94,7 @@ pub(super) struct Reading<K: Resource<DynamicType = ()> + 'static> {
     store: Store<K>,
     unreadable: Unreadable,
     /// Those of the list that is under way.
-    listed: BTreeSet<Place>,
+    listed: BTreeMap<Place, Sealed>,
 }
 
 impl<K: Resource<DynamicType = ()> + Clone> Reading<K> {
@@ -47,7 +103,7 @@ impl<K: Resource<DynamicType = ()> + Clone> Reading<K> {
             watch,
             store,
             unreadable,
-            listed: BTreeSet::new(),
+            listed: BTreeMap::new(),
         }
     }
 
@@ -61,28 +117,34 @@ impl<K: Resource<DynamicType = ()> + Clone> Reading<K> {
             Event::InitApply(DeserializeGuard(Ok(object))) => Some(Event::InitApply(object)),
             Event::InitApply(DeserializeGuard(Err(found))) => {
                 self.tell(&found.metadata, &found.error);
-                self.listed.insert(place(&found.metadata));
+                self.listed
+                    .insert(place(&found.metadata), Sealed::of(&found.metadata));
                 self.last(&found.metadata).map(Event::InitApply)
             }
             Event::InitDone => {
-                *self.unreadable.0.lock() = std::mem::take(&mut self.listed);
+                let listed = std::mem::take(&mut self.listed);
+                self.unreadable.0.send_if_modified(|known| {
+                    let differs = *known != listed;
+                    *known = listed;
+                    differs
+                });
                 Some(Event::InitDone)
             }
             Event::Apply(DeserializeGuard(Ok(object))) => {
-                self.unreadable.0.lock().remove(&place(object.meta()));
+                self.unreadable.remove(object.meta());
                 Some(Event::Apply(object))
             }
             Event::Apply(DeserializeGuard(Err(found))) => {
                 self.tell(&found.metadata, &found.error);
-                self.unreadable.0.lock().insert(place(&found.metadata));
+                self.unreadable.put(&found.metadata);
                 None
             }
             Event::Delete(DeserializeGuard(Ok(object))) => {
-                self.unreadable.0.lock().remove(&place(object.meta()));
+                self.unreadable.remove(object.meta());
                 Some(Event::Delete(object))
             }
             Event::Delete(DeserializeGuard(Err(found))) => {
-                self.unreadable.0.lock().remove(&place(&found.metadata));
+                self.unreadable.remove(&found.metadata);
                 self.last(&found.metadata).map(Event::Delete)
             }
         }
@@ -116,6 +178,7 @@ fn place(meta: &ObjectMeta) -> Place {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
     use keypool_crds::v1alpha1::ModelProvider;
     use kube::core::error_boundary::InvalidObject;
     use kube::runtime::reflector;
@@ -150,7 +213,10 @@ mod tests {
         /// Whether it is known to be there though it cannot be read, and whether there is a content of it.
         fn knows(&self, name: &str) -> (bool, bool) {
             let kept = self.store.get(&ObjectRef::new(name).within(NAMESPACE));
-            (self.reading.unreadable.contains(NAMESPACE, name), kept.is_some())
+            (
+                self.reading.unreadable.get(NAMESPACE, name).is_some(),
+                kept.is_some(),
+            )
         }
     }
 
@@ -163,6 +229,32 @@ mod tests {
             error: "unknown variant `Bedrock`".into(),
             metadata: provider(name, OPENAI).metadata,
         }))
+    }
+
+    #[test]
+    fn what_becomes_unreadable_changes_or_ends_is_told() {
+        let mut watch = Watch::new();
+        let mut changes = Box::pin(watch.reading.unreadable.changes());
+        let mut told = || -> Vec<String> {
+            let next = || changes.next().now_or_never().flatten();
+            std::iter::from_fn(next).map(|(_, name)| name).collect()
+        };
+        for event in [
+            Event::Init,
+            Event::InitApply(newer("a")),
+            Event::InitApply(good("b")),
+        ] {
+            watch.hear(event);
+        }
+        assert!(told().is_empty(), "the list is not whole");
+        watch.hear(Event::InitDone);
+        assert_eq!(told(), ["a"]);
+        watch.hear(Event::Apply(newer("b")));
+        watch.hear(Event::Apply(newer("a")));
+        assert_eq!(told(), ["b"], "a is what it was");
+        watch.hear(Event::Delete(newer("a")));
+        watch.hear(Event::Apply(good("b")));
+        assert_eq!(told(), ["a", "b"]);
     }
 
     #[test]

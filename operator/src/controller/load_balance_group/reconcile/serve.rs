@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use super::super::apply::apply;
 use super::super::build::{self, Inputs, Prepared};
 use super::super::status::{self, Applied, Conflict};
-use super::super::{ValidatedGroup, fleet, names};
+use super::super::{MemberProvider, ValidatedGroup, ValidatedMember, fleet, names};
 use super::stored::{self, Stored, owner};
 use crate::conditions::Check;
 use crate::controller::context::{Context, GroupView};
@@ -63,7 +63,7 @@ async fn plan(
     if held(resource, PAUSED) == Some("true") {
         return Ok(Plan::Stay(None));
     }
-    if let Some(refused) = never_read(context, group) {
+    if let Some(refused) = never_read(group) {
         return Ok(Plan::Stay(Some(refused)));
     }
     let handled = resource.status.as_ref();
@@ -176,12 +176,9 @@ async fn write(
 }
 
 /// A provider that is there and was never read would be left out with all its keys: nothing is written while a member needs it.
-fn never_read(context: &Context, group: &ValidatedGroup) -> Option<Check> {
-    let unreadable = &context.stores.unreadable_providers;
-    let member = group.members.iter().find(|member| {
-        !group.providers.contains_key(&member.provider)
-            && unreadable.contains(&group.id.namespace, &member.provider)
-    })?;
+fn never_read(group: &ValidatedGroup) -> Option<Check> {
+    let sealed = |member: &&ValidatedMember| matches!(group.provider_of(member), MemberProvider::Unreadable);
+    let member = group.members.iter().find(sealed)?;
     Some(Check::no(
         Reason::UnsupportedValue,
         format!(

@@ -2,10 +2,11 @@ use http::StatusCode;
 use keypool_crds::v1alpha1::Reason;
 
 use super::*;
+use crate::controller::load_balance_group::MemberProvider;
 use crate::controller::model_provider;
 use crate::controller::survey;
 use crate::fixtures::api::Led;
-use crate::fixtures::{CHAT, NAMESPACE, OPENAI, VLLM, group, provider};
+use crate::fixtures::{CHAT, OPENAI, VLLM, group, provider};
 use crate::k8s::apply::ApplyError;
 
 #[tokio::test]
@@ -131,13 +132,21 @@ async fn a_provider_that_cannot_be_read_is_not_left_out() {
     led.provider(&provider("openai", OPENAI));
     let chat = group("chat", CHAT);
     led.group(&chat);
-    led.context.stores.unreadable_providers.note(NAMESPACE, "vllm");
-    let again = reconcile(&led.context, Arc::new(chat.clone())).await.unwrap();
-    assert!(again.is_some(), "its end is told by nobody");
+    led.context
+        .stores
+        .unreadable_providers
+        .note(&provider("vllm", VLLM));
+    reconcile(&led.context, Arc::new(chat.clone())).await.unwrap();
     let view = led.context.views.group(&ObjectId::of(&chat)).unwrap();
     assert_eq!(view.applied, None, "nothing is written");
     let refused = view.refused.unwrap();
     assert_eq!(refused.reason, Reason::UnsupportedValue);
+    let validated = view.judged.unwrap();
+    assert!(validated.resolved_refs.check.holds(), "it is there");
+    assert!(matches!(
+        validated.provider_of(&validated.members[1]),
+        MemberProvider::Unreadable
+    ));
     assert!(
         refused
             .message

@@ -13,6 +13,7 @@ use super::{
     Applied, Conflict, Desired, Failure, Fleet, Observed, PodExchange, PodView, next_change, status,
 };
 use crate::conditions::Check;
+use crate::controller::load_balance_group::validate::Providers;
 use crate::controller::model_provider::{KeyHealth, ModelHealth, ProviderHealth};
 use crate::fixtures::{CHAT, OPENAI, VLLM, World, group, provider};
 use crate::moment::tests::at;
@@ -98,6 +99,7 @@ fn unheard(name: &str, running_since: i64) -> PodView {
 struct Case {
     group: LoadBalanceGroup,
     providers: Vec<ModelProvider>,
+    unreadable: Vec<String>,
     refused: Option<Check>,
     applied: Option<Applied>,
     failure: Option<Failure>,
@@ -116,6 +118,7 @@ impl Case {
         Self {
             group: group("chat", CHAT),
             providers: vec![provider("openai", OPENAI), provider("vllm", VLLM)],
+            unreadable: Vec::new(),
             refused: None,
             applied: Some(Applied {
                 desired: desired(3, 3),
@@ -143,7 +146,10 @@ impl Case {
         let providers: Vec<&ModelProvider> = self.providers.iter().collect();
         let judged = crate::controller::load_balance_group::validate::validate(
             &self.group,
-            world.providers(&providers),
+            Providers {
+                unreadable: self.unreadable.iter().cloned().collect(),
+                ..world.providers(&providers)
+            },
             &world.around(),
         );
         look(&Observed {

@@ -184,3 +184,27 @@ fn without_reporters_nothing_is_claimed_but_what_is_known_here() {
         (NO, Reason::SomeMembersUnusable)
     );
 }
+
+#[test]
+fn a_provider_that_was_never_read_is_not_told_to_be_missing() {
+    let mut case = Case::new();
+    let gone = case.providers.pop();
+    case.unreadable = vec!["vllm".to_owned()];
+    assert_eq!(
+        states(&case)[1],
+        (MemberState::Unresolved, MemberReason::ProviderNotAccepted, 0, 0)
+    );
+    assert_eq!(
+        case.word(ConditionType::ResolvedRefs, at(1)),
+        (YES, Reason::ResolvedRefs)
+    );
+    let told = case.check(ConditionType::MembersHealthy, at(1)).unwrap().message;
+    assert!(
+        told.starts_with(
+            "vllm: ModelProvider vllm holds a value that this version of the operator does not know"
+        ) && !told.contains("create"),
+        "{told}"
+    );
+    case.providers.extend(gone);
+    assert!(case.check(ConditionType::MembersHealthy, at(1)).unwrap().holds());
+}
