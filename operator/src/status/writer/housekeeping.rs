@@ -40,7 +40,8 @@ impl Writer {
     }
 }
 
-/// Every provider that exists counts, judged or not: a new leader takes over a stored status just before it remembers its first judgement.
+/// Every provider that exists counts, judged or not: a new leader takes over a stored status just before it remembers its first judgement,
+/// and of one that cannot be read the pods still tell what an earlier leader gave them.
 fn keep_verdicts(context: &Context) {
     context.knowledge.amend(|ledger| {
         let kept = context.stores.providers.state().into_iter().map(|provider| {
@@ -51,7 +52,9 @@ fn keep_verdicts(context: &Context) {
                 validated.and_then(|validated| validated.fingerprints()),
             )
         });
-        ledger.keep(&kept.collect());
+        let sealed = context.stores.unreadable_providers.uids().into_iter();
+        // The judgement of one that was read before comes last: it stands.
+        ledger.keep(&sealed.map(|uid| (uid, None)).chain(kept).collect());
     });
 }
 
@@ -89,7 +92,9 @@ mod tests {
                 .amend(|ledger| ledger.seed(uid, &keys, |_| true, now));
         };
         let gone = provider("vllm", VLLM);
-        for provider in [&openai, &gone] {
+        let sealed = provider("newer", OPENAI);
+        led.context.stores.unreadable_providers.note(&sealed);
+        for provider in [&openai, &gone, &sealed] {
             seed(&provider.uid().unwrap());
         }
         keep_verdicts(&led.context);
@@ -101,7 +106,7 @@ mod tests {
                 .ledger(|ledger| ledger.standing(&uid, "7f3a91c2", &[], now));
             standing.holds.len()
         };
-        assert_eq!((held(&openai), held(&gone)), (1, 0));
+        assert_eq!((held(&openai), held(&gone), held(&sealed)), (1, 0, 1));
     }
 
     #[tokio::test]
