@@ -37,6 +37,17 @@ impl Check {
         Self::of(ConditionStatus::Unknown, reason, message)
     }
 
+    /// `Accepted` of an object whose latest generation this build cannot read, while an earlier one may serve on.
+    pub fn unsupported(generation: i64, serving: Option<i64>) -> Self {
+        let keeps = serving.map_or_else(String::new, |old| format!("generation {old} keeps serving; "));
+        Self::no(
+            Reason::UnsupportedValue,
+            format!(
+                "generation {generation} holds a value that this version of the operator does not know; {keeps}finish the upgrade of the operator, or take the value back."
+            ),
+        )
+    }
+
     fn of(status: ConditionStatus, reason: Reason, message: impl Into<String>) -> Self {
         Self {
             status,

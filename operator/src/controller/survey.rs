@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use keypool_crds::v1alpha1::{LoadBalanceGroupStatus, ModelProviderStatus};
 use kube::ResourceExt;
 
@@ -13,6 +14,7 @@ use super::context::{Context, GroupView, ProviderView};
 use super::load_balance_group::{fleet, names, status as group_status};
 use super::model_provider::health::{ProviderUse, Reporters, health};
 use super::model_provider::{ProviderHealth, status as provider_status};
+use crate::k8s::watch::Unreadable;
 use crate::moment::{Moment, Monotonic};
 
 /// A pod that has just begun to run may still not have been heard.
@@ -39,9 +41,10 @@ pub fn of_provider(
         used: &used,
         now,
     };
+    let later = later(&context.stores.unreadable_providers, &resource.metadata);
     let next = health.as_ref().and_then(|health| health.next_change);
     (
-        provider_status::status(&observed),
+        provider_status::status_before(&observed, later),
         next.into_iter().chain(settled).min(),
     )
 }
@@ -85,7 +88,16 @@ pub fn of_group(
         .into_iter()
         .chain(settled)
         .min();
-    (group_status::status(&observed), next)
+    let later = later(&context.stores.unreadable_groups, &resource.metadata);
+    (group_status::status_before(&observed, later), next)
+}
+
+/// The generation of an object's later edit, if it cannot be read. What cannot be read without an edit is our own status, of a newer
+/// build: its spec is known.
+fn later(unreadable: &Unreadable, read: &ObjectMeta) -> Option<i64> {
+    let sealed = unreadable.get(read.namespace.as_deref()?, read.name.as_deref()?)?;
+    let edited = Some(&sealed.uid) == read.uid.as_ref() && read.generation < Some(sealed.generation);
+    edited.then_some(sealed.generation)
 }
 
 fn standing(
@@ -144,4 +156,54 @@ fn used(context: &Context, view: &ProviderView, now: Monotonic) -> (ProviderUse,
     }
     used.reporters.settling = settled.is_some() && used.reporters.ready < used.reporters.total;
     (used, settled.into_iter().chain(silent).min())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use keypool_crds::v1alpha1::{ConditionType, Reason};
+
+    use super::*;
+    use crate::conditions::Check;
+    use crate::controller::{load_balance_group, model_provider};
+    use crate::fixtures::api::Led;
+    use crate::fixtures::{CHAT, VLLM, group, provider};
+    use crate::install::ObjectId;
+
+    #[tokio::test]
+    async fn an_edit_that_cannot_be_read_shows_in_the_status_of_what_was_read() {
+        let mut led = Led::new();
+        let (mut vllm, mut chat) = (provider("vllm", VLLM), group("chat", CHAT));
+        led.provider(&vllm);
+        led.group(&chat);
+        let context = Arc::clone(&led.context);
+        let pass = model_provider::reconcile::reconcile(&context, Arc::new(vllm.clone()));
+        pass.await.unwrap();
+        let pass = load_balance_group::reconcile::reconcile(&context, Arc::new(chat.clone()));
+        pass.await.unwrap();
+        let accepted = || {
+            let now = context.clock.now();
+            let provider = context.views.provider(&ObjectId::of(&provider("vllm", VLLM)));
+            let group = context.views.group(&ObjectId::of(&group("chat", CHAT)));
+            let of_provider = of_provider(&context, &provider.unwrap(), now).0.conditions;
+            let of_group = of_group(&context, &group.unwrap(), now).0.conditions;
+            let word = |conditions| Check::stored(conditions, ConditionType::Accepted).unwrap().reason;
+            [word(&of_provider), word(&of_group)]
+        };
+        let note = |provider: &_, group: &_| {
+            context.stores.unreadable_providers.note(provider);
+            context.stores.unreadable_groups.note(group);
+        };
+        note(&vllm, &chat);
+        assert_eq!(accepted(), [Reason::Accepted; 2], "no edit");
+        vllm.metadata.generation = Some(5);
+        chat.metadata.generation = Some(3);
+        note(&vllm, &chat);
+        assert_eq!(accepted(), [Reason::UnsupportedValue; 2]);
+        vllm.metadata.uid = Some("another".into());
+        chat.metadata.uid = Some("another".into());
+        note(&vllm, &chat);
+        assert_eq!(accepted(), [Reason::Accepted; 2], "another object");
+    }
 }

@@ -50,6 +50,8 @@ pub struct Stores {
     pub pods: Store<Pod>,
     /// Providers that are there and that this build cannot read.
     pub unreadable_providers: Unreadable,
+    /// Groups that are there and that this build cannot read.
+    pub unreadable_groups: Unreadable,
 }
 
 impl Stores {
@@ -78,7 +80,7 @@ pub fn start(clients: &Clients, args: &Args, watchdog: &Watchdog, wakes: &Wakes)
     };
     let (providers, unreadable_providers, provider_changes) =
         watching.whole::<ModelProvider>("modelproviders", watcher::Config::default());
-    let (groups, _, group_changes) =
+    let (groups, unreadable_groups, group_changes) =
         watching.whole::<LoadBalanceGroup>("loadbalancegroups", watcher::Config::default());
     let fleet = watcher::Config::default().labels(&format!(
         "app.kubernetes.io/managed-by={MANAGED_BY},{GROUP_LABEL}"
@@ -89,6 +91,7 @@ pub fn start(clients: &Clients, args: &Args, watchdog: &Watchdog, wakes: &Wakes)
         groups,
         pods,
         unreadable_providers,
+        unreadable_groups,
     };
 
     let waker = Waker {
@@ -99,7 +102,11 @@ pub fn start(clients: &Clients, args: &Args, watchdog: &Watchdog, wakes: &Wakes)
     spawn(distinct(provider_changes), move |change| to.provider(&change));
     let to = waker.clone();
     spawn(stores.unreadable_providers.changes(), move |(namespace, name)| {
-        to.unreadable_provider(&namespace, &name)
+        to.unreadable_provider(&namespace, &name);
+    });
+    let to = waker.clone();
+    spawn(stores.unreadable_groups.changes(), move |(namespace, name)| {
+        to.unreadable_group(&namespace, &name);
     });
     let to = waker.clone();
     spawn(distinct(group_changes), move |change| to.group(&change));

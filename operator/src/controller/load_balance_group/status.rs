@@ -57,10 +57,15 @@ pub struct Observed<'a> {
 
 /// The status that the object should have.
 pub fn status(observed: &Observed<'_>) -> LoadBalanceGroupStatus {
+    status_before(observed, None)
+}
+
+/// The status that the object should have if it was edited later, to that generation, in a way that this build cannot read.
+pub fn status_before(observed: &Observed<'_>, later: Option<i64>) -> LoadBalanceGroupStatus {
     let old = observed.group.status.as_ref();
     let mut status = match observed.judged {
-        Ok(validated) => served(observed, validated),
-        Err(invalid) => refused::refused(observed, invalid),
+        Ok(validated) => served(observed, validated, later),
+        Err(invalid) => refused::refused(observed, invalid, later),
     };
     status.endpoint = Some(observed.endpoint.to_owned());
     status.replicas = Some(int(observed
@@ -103,11 +108,11 @@ pub fn next_change(observed: &Observed<'_>) -> Option<Monotonic> {
     waits.into_iter().chain(health).filter(|at| now < *at).min()
 }
 
-fn served(observed: &Observed<'_>, group: &ValidatedGroup) -> LoadBalanceGroupStatus {
+fn served(observed: &Observed<'_>, group: &ValidatedGroup, later: Option<i64>) -> LoadBalanceGroupStatus {
     let old = old_conditions(observed);
     let stored = |kind| Check::stored(old, kind);
     let members = member_states(group, observed.health);
-    let accepted = accepted(observed, group);
+    let accepted = later.map_or_else(|| accepted(observed, group), |later| unsupported(observed, later));
     let refs = group.resolved_refs.after(stored(ConditionType::ResolvedRefs));
     let scaled = scale::scaled_to_zero(observed);
     let rollout = rollout(observed, scaled.as_ref());
@@ -131,12 +136,15 @@ fn served(observed: &Observed<'_>, group: &ValidatedGroup) -> LoadBalanceGroupSt
             "the proxies are taking over the current spec",
         )
     });
-    let conditions = Conditions::new(old, group.generation, observed.now.wall)
+    // What is said beyond `Accepted` and `Ready` speaks of what was read, and serves on.
+    let read = group.generation;
+    let generation = later.unwrap_or(read);
+    let conditions = Conditions::new(old, generation, observed.now.wall)
         .put(ConditionType::Accepted, &accepted)
-        .put(ConditionType::ResolvedRefs, &refs)
-        .put(ConditionType::Programmed, &programmed)
-        .put(ConditionType::Available, &available)
-        .put(ConditionType::MembersHealthy, &members_healthy)
+        .put_of(read, ConditionType::ResolvedRefs, &refs)
+        .put_of(read, ConditionType::Programmed, &programmed)
+        .put_of(read, ConditionType::Available, &available)
+        .put_of(read, ConditionType::MembersHealthy, &members_healthy)
         .put(ConditionType::Ready, &ready)
         .put_while_true(ConditionType::Reconciling, reconciling.as_ref())
         .put_while_true(
@@ -147,7 +155,7 @@ fn served(observed: &Observed<'_>, group: &ValidatedGroup) -> LoadBalanceGroupSt
         )
         .put_while_true(ConditionType::Paused, paused(observed).as_ref());
     LoadBalanceGroupStatus {
-        observed_generation: Some(group.generation),
+        observed_generation: Some(generation),
         conditions: conditions.finish(),
         key_summary: Some(key_summary(group, observed.health)),
         member_summary: Some(MemberSummary {
@@ -177,6 +185,11 @@ fn rollout<'a>(observed: &Observed<'a>, scaled_to_zero: Option<&'a Check>) -> Ro
 
 fn not_yet() -> Check {
     Check::unknown(Reason::Pending, "nothing has been written for this group yet")
+}
+
+fn unsupported(observed: &Observed<'_>, generation: i64) -> Check {
+    let serving = observed.applied.map(|applied| applied.desired.spec_generation);
+    Check::unsupported(generation, serving)
 }
 
 fn accepted(observed: &Observed<'_>, group: &ValidatedGroup) -> Check {

@@ -27,9 +27,14 @@ pub struct Observed<'a> {
 
 /// The status that the object should have.
 pub fn status(observed: &Observed<'_>) -> ModelProviderStatus {
+    status_before(observed, None)
+}
+
+/// The status that the object should have if it was edited later, to that generation, in a way that this build cannot read.
+pub fn status_before(observed: &Observed<'_>, later: Option<i64>) -> ModelProviderStatus {
     let mut status = match observed.judged {
-        Ok((validated, health)) => served(observed, validated, health),
-        Err(invalid) => refused(observed, invalid),
+        Ok((validated, health)) => served(observed, validated, health, later),
+        Err(invalid) => refused(observed, invalid, later),
     };
     let groups = &observed.used.groups;
     status.used_by = Some(UsedBy {
@@ -45,27 +50,36 @@ fn served(
     observed: &Observed<'_>,
     provider: &ValidatedProvider,
     health: &ProviderHealth,
+    later: Option<i64>,
 ) -> ModelProviderStatus {
     let old = old_conditions(observed);
-    let accepted = provider.accepted.clone();
+    // What is said beyond `Accepted` and `Ready` speaks of what was read, and serves on.
+    let read = provider.generation;
+    let (generation, accepted) = match later {
+        Some(later) => (later, Check::unsupported(later, Some(read))),
+        None => (read, provider.accepted.clone()),
+    };
     let refs = provider
         .resolved_refs
         .after(Check::stored(old, ConditionType::ResolvedRefs));
     let before = Check::stored(old, ConditionType::EndpointHealthy);
     let endpoint = checks::endpoint_healthy(provider, health.endpoint, observed.used, before);
     let keys = checks::keys_healthy(provider, health, observed.used);
-    let ready = checks::ready(provider, health, &refs, &keys);
+    let ready = match later {
+        Some(_) => accepted.clone(),
+        None => checks::ready(provider, health, &refs, &keys),
+    };
     let stalled = (!accepted.holds()).then(|| accepted.clone());
-    let conditions = Conditions::new(old, provider.generation, observed.now.wall)
+    let conditions = Conditions::new(old, generation, observed.now.wall)
         .put(ConditionType::Accepted, &accepted)
-        .put(ConditionType::ResolvedRefs, &refs)
-        .put(ConditionType::EndpointHealthy, &endpoint)
-        .put(ConditionType::KeysHealthy, &keys)
+        .put_of(read, ConditionType::ResolvedRefs, &refs)
+        .put_of(read, ConditionType::EndpointHealthy, &endpoint)
+        .put_of(read, ConditionType::KeysHealthy, &keys)
         .put(ConditionType::Ready, &ready)
         .put_while_true(ConditionType::Stalled, stalled.map(checks::stalled).as_ref())
         .put_while_true(ConditionType::Paused, paused(observed).as_ref());
     ModelProviderStatus {
-        observed_generation: Some(provider.generation),
+        observed_generation: Some(generation),
         conditions: conditions.finish(),
         key_summary: Some(health.summary()),
         keys: health.keys.iter().map(key_status).collect(),
@@ -74,19 +88,23 @@ fn served(
 }
 
 /// Nothing of the spec is served, so nothing is said of keys.
-fn refused(observed: &Observed<'_>, invalid: &InvalidProvider) -> ModelProviderStatus {
-    let reason = invalid.accepted.reason;
+fn refused(observed: &Observed<'_>, invalid: &InvalidProvider, later: Option<i64>) -> ModelProviderStatus {
+    let (generation, accepted) = match later {
+        Some(later) => (later, Check::unsupported(later, None)),
+        None => (invalid.generation, invalid.accepted.clone()),
+    };
+    let reason = accepted.reason;
     let not_judged = Check::unknown(reason, "not judged before the object is accepted");
-    let conditions = Conditions::new(old_conditions(observed), invalid.generation, observed.now.wall)
-        .put(ConditionType::Accepted, &invalid.accepted)
+    let conditions = Conditions::new(old_conditions(observed), generation, observed.now.wall)
+        .put(ConditionType::Accepted, &accepted)
         .put(ConditionType::ResolvedRefs, &not_judged)
         .put(ConditionType::EndpointHealthy, &not_judged)
         .put(ConditionType::KeysHealthy, &not_judged)
-        .put(ConditionType::Ready, &invalid.accepted)
-        .put(ConditionType::Stalled, &checks::stalled(invalid.accepted.clone()))
+        .put(ConditionType::Ready, &accepted)
+        .put(ConditionType::Stalled, &checks::stalled(accepted))
         .put_while_true(ConditionType::Paused, paused(observed).as_ref());
     ModelProviderStatus {
-        observed_generation: Some(invalid.generation),
+        observed_generation: Some(generation),
         conditions: conditions.finish(),
         key_summary: Some(std::iter::empty().collect()),
         ..ModelProviderStatus::default()

@@ -46,6 +46,12 @@ impl Waker {
         }
     }
 
+    /// What a group's status says of an edit that cannot be read needs no pass.
+    pub(super) fn unreadable_group(&self, namespace: &str, name: &str) {
+        self.wakes
+            .survey(Subject::Group(ObjectRef::new(name).within(namespace)));
+    }
+
     /// A pod concerns the exchanges and the status of its group.
     pub(super) fn pod(&self, change: &Change<Pod>) {
         if let Some(group) = owner(change.meta()) {

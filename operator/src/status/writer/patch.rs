@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{Patch, PatchParams};
+use kube::core::DeserializeGuard;
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,7 +27,8 @@ where
         "metadata": {"name": id.name, "uid": id.uid},
         "status": status,
     });
-    let api: Api<K> = Api::namespaced(client, &id.namespace);
+    // The answer holds the whole object, of which an edit that this build cannot read is no failure of the write.
+    let api: Api<DeserializeGuard<K>> = Api::namespaced(client, &id.namespace);
     let params = PatchParams::apply(FIELD_MANAGER).force();
     match api.patch_status(&id.name, &params, &Patch::Apply(&patch)).await {
         Ok(_) => Ok(true),
@@ -39,5 +41,33 @@ where
             Ok(false)
         }
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use keypool_crds::v1alpha1::{ModelProvider, ModelProviderStatus};
+    use kube::client::Body;
+
+    use super::*;
+    use crate::fixtures::{NAMESPACE, OPENAI, provider};
+
+    #[tokio::test]
+    async fn the_status_of_an_object_that_cannot_be_read_is_written_all_the_same() {
+        let service = tower::service_fn(|_: Request<Body>| async {
+            let newer = serde_json::json!({
+                "apiVersion": "keypool.dev/v1alpha1", "kind": "ModelProvider",
+                "metadata": {"name": "openai", "namespace": NAMESPACE}, "spec": {"type": "Newer"},
+            });
+            let answer = Body::from(newer.to_string().into_bytes());
+            Ok::<_, Infallible>(Response::new(answer))
+        });
+        let id = ObjectId::of(&provider("openai", OPENAI));
+        let status = ModelProviderStatus::default();
+        let written = patch::<ModelProvider, _>(Client::new(service, "keypool"), &id, &status).await;
+        assert!(written.unwrap());
     }
 }

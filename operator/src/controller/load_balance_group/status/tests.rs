@@ -11,6 +11,7 @@ use keypool_crds::v1alpha1::{
 
 use super::{
     Applied, Conflict, Desired, Failure, Fleet, Observed, PodExchange, PodView, next_change, status,
+    status_before,
 };
 use crate::conditions::Check;
 use crate::controller::load_balance_group::validate::Providers;
@@ -100,6 +101,7 @@ struct Case {
     group: LoadBalanceGroup,
     providers: Vec<ModelProvider>,
     unreadable: Vec<String>,
+    later: Option<i64>,
     refused: Option<Check>,
     applied: Option<Applied>,
     failure: Option<Failure>,
@@ -119,6 +121,7 @@ impl Case {
             group: group("chat", CHAT),
             providers: vec![provider("openai", OPENAI), provider("vllm", VLLM)],
             unreadable: Vec::new(),
+            later: None,
             refused: None,
             applied: Some(Applied {
                 desired: desired(3, 3),
@@ -166,7 +169,7 @@ impl Case {
     }
 
     fn status(&self, now: Moment) -> LoadBalanceGroupStatus {
-        self.observe(now, status)
+        self.observe(now, |observed| status_before(observed, self.later))
     }
 
     fn next_change(&self, now: Moment) -> Option<Monotonic> {

@@ -3,7 +3,7 @@ use keypool_crds::v1alpha1::{
     ConditionStatus, ConditionType, KeyReason, KeyState, ModelProvider, ModelProviderStatus, Reason,
 };
 
-use super::{Observed, status};
+use super::{Observed, status_before};
 use crate::conditions::Check;
 use crate::controller::model_provider::{KeyHealth, ModelHealth, ProviderHealth, ProviderUse, Reporters};
 use crate::fixtures::{NAMESPACE, OPENAI, World, provider};
@@ -54,6 +54,7 @@ struct Case {
     provider: ModelProvider,
     health: ProviderHealth,
     used: ProviderUse,
+    later: Option<i64>,
 }
 
 impl Case {
@@ -67,18 +68,20 @@ impl Case {
                 next_change: None,
             },
             used: used(),
+            later: None,
         }
     }
 
     fn status_at(&self, now: Moment) -> ModelProviderStatus {
         let judged = self.world.judge(&self.provider);
         let judged = judged.as_ref().map(|valid| (valid, &self.health));
-        status(&Observed {
+        let observed = Observed {
             provider: &self.provider,
             judged,
             used: &self.used,
             now,
-        })
+        };
+        status_before(&observed, self.later)
     }
 
     fn check(&self, kind: ConditionType) -> Option<Check> {
@@ -423,5 +426,30 @@ fn what_is_too_early_to_say_stands_as_it_was() {
     assert_eq!(
         case.status_at(at(1)).reporting.map(|r| (r.ready, r.total)),
         Some((2, 2))
+    );
+}
+
+#[test]
+fn an_edit_that_cannot_be_read_is_not_accepted_and_what_was_read_serves_on() {
+    let mut case = Case::new(vec![healthy("team-a")]);
+    case.later = Some(5);
+    for kind in [ConditionType::Accepted, ConditionType::Ready] {
+        assert_eq!(
+            case.word(kind),
+            (ConditionStatus::False, Reason::UnsupportedValue)
+        );
+    }
+    assert_eq!(case.word(ConditionType::KeysHealthy).0, ConditionStatus::True);
+    assert_eq!(case.status_at(at(0)).observed_generation, Some(5));
+    let message = case.check(ConditionType::Accepted).unwrap().message;
+    assert!(
+        message.starts_with("generation 5 holds a value") && message.contains("generation 4 keeps serving"),
+        "{message}"
+    );
+    case.provider.spec.type_ = keypool_crds::v1alpha1::ProviderType::OpenAICompatible;
+    assert_eq!(
+        case.word(ConditionType::Accepted),
+        (ConditionStatus::False, Reason::UnsupportedValue),
+        "what was read was refused"
     );
 }

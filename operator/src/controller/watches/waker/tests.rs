@@ -177,6 +177,8 @@ async fn a_provider_that_cannot_be_read_wakes_the_groups_that_use_it() {
     let mut world = World::new();
     world.waker.unreadable_provider(NAMESPACE, "openai");
     assert_eq!(world.woken(), ["provider openai", "group chat"]);
+    world.waker.unreadable_group(NAMESPACE, "chat");
+    assert_eq!(world.woken(), ["status of group chat"]);
     world.waker.unreadable_provider("elsewhere", "openai");
     assert_eq!(world.woken(), ["provider openai"]);
 }

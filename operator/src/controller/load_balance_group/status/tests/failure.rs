@@ -168,3 +168,33 @@ fn a_request_stays_open_while_nothing_is_written() {
     case.group.spec.members = members;
     assert_eq!(handled(&case).as_deref(), Some("second"));
 }
+
+#[test]
+fn an_edit_that_cannot_be_read_is_not_accepted_and_what_was_read_serves_on() {
+    let mut case = Case::new();
+    case.store(at(0));
+    case.later = Some(3);
+    for members in [case.group.spec.members.clone(), Vec::new()] {
+        case.group.spec.members = members;
+        for kind in [ACCEPTED, READY] {
+            assert_eq!(case.word(kind, at(1)), (NO, Reason::UnsupportedValue));
+        }
+        assert_eq!(case.word(ConditionType::Stalled, at(1)).0, YES);
+        assert_eq!(case.word(PROGRAMMED, at(1)), (YES, Reason::Programmed));
+        let status = case.status(at(1));
+        assert_eq!(status.observed_generation, Some(3));
+        let speaks_of = |kind: ConditionType| {
+            let mut conditions = status.conditions.iter();
+            conditions
+                .find(|c| c.type_ == kind.as_str())
+                .and_then(|c| c.observed_generation)
+        };
+        assert_eq!((speaks_of(ACCEPTED), speaks_of(PROGRAMMED)), (Some(3), Some(2)));
+        let message = case.check(ACCEPTED, at(1)).unwrap().message;
+        assert!(
+            message.starts_with("generation 3 holds a value")
+                && message.contains("generation 2 keeps serving"),
+            "{message}"
+        );
+    }
+}
