@@ -22,9 +22,11 @@ impl Rest {
 
     /// A validation call succeeded: it refutes that the value is refused, and the next request is a trial, for the call proves less than a
     /// request. Until a request succeeds it does so once: a trial that is refused after it knows better, and from then on the rests run and
-    /// double. A confirmed dead key is always freed, because such a call confirmed it; of credit the call says nothing.
+    /// double. A call that was sent before the refusal says nothing of it. A confirmed dead key is always freed, because such a call confirmed
+    /// it; of credit the call says nothing.
     pub(crate) fn absolve(&mut self, sent: Tick, now: Time) -> Vec<VerdictId> {
-        let first = !std::mem::replace(&mut self.vouched, true);
+        let first = !self.vouched;
+        self.vouched |= self.known().is_none_or(|known| known < sent);
         let refuted = self.refute(sent, |kind| match kind {
             Kind::Invalid => true,
             Kind::Refused => first,

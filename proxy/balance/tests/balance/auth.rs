@@ -170,6 +170,18 @@ fn between_two_successes_the_call_frees_it_each_time() {
     }
 }
 
+/// The first validation was under way when a request was refused: what counts is the call after it.
+#[test]
+fn a_call_that_was_sent_before_the_refusal_does_not_use_up_the_next_ones_word() {
+    let mut world = World::of(pool(&["a", "b"]));
+    let early = world.balancer.start_probe("p", &key("a").fingerprint).unwrap();
+    world.hit(0, 0, dead());
+    world.balancer.confirm(&early, ProbeVerdict::Valid, world.now);
+    assert_eq!(world.state(0), COOLING);
+    world.probe("a", ProbeVerdict::Valid);
+    assert_eq!(world.state(0), (KeyState::Healthy, KeyReason::CooldownOver));
+}
+
 #[test]
 fn a_dead_key_that_is_mended_is_freed_however_often_it_was_refused() {
     let mut world = World::of(pool(&["a", "b"]));
