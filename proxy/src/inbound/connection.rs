@@ -100,7 +100,9 @@ pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, drain: Arc<D
                 timer.as_mut().reset(deadline.into());
                 armed = Some(deadline);
             }
-            if timer.as_mut().poll(cx).is_pending() {
+            // Where there is always something to do, timers are looked at late.
+            let is_cut = cut.is_some_and(|cut| cut <= Instant::now());
+            if !is_cut && timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
             armed = None;
