@@ -158,17 +158,30 @@ pub fn answered(provider: ProviderType, headers: &HeaderMap, body: &[u8], now: S
     provider::answered(provider, headers, body, now)
 }
 
-/// Whether the body of a 2xx answer is a web page, by its beginning: one that a portal or a login in front of the provider shows. A
-/// page begins with `<`; other words are one where they are called HTML, and JSON and events are none whatever they are called: servers
-/// leave the type to a framework that calls everything HTML. `None` while nothing but blanks has come.
-pub fn is_page(headers: &HeaderMap, beginning: &[u8]) -> Option<bool> {
+/// What a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A web page, which a portal or a login in front of the provider shows.
+    Page,
+    /// A stream of events.
+    Events,
+    /// JSON, or something that is judged as if it were.
+    Other,
+}
+
+/// What the body of an answer is, by its beginning. A page begins with `<`; other words are one where they are called HTML, and JSON and
+/// events are none whatever they are called: servers leave the type to a framework that calls everything HTML. `None` while nothing but
+/// blanks has come, or what may become the beginning of an event.
+pub fn form(headers: &HeaderMap, beginning: &[u8]) -> Option<Form> {
     let beginning = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning);
     let text = beginning.trim_ascii_start();
     match text.first()? {
-        b'<' => Some(true),
-        b'{' | b'[' => Some(false),
-        _ if EVENT_FIELDS.iter().any(|field| text.starts_with(field)) => Some(false),
-        _ => Some(is_called_page(headers)),
+        b'<' => Some(Form::Page),
+        b'{' | b'[' => Some(Form::Other),
+        _ if EVENT_FIELDS.iter().any(|field| text.starts_with(field)) => Some(Form::Events),
+        _ if EVENT_FIELDS.iter().any(|field| field.starts_with(text)) => None,
+        _ if is_called_page(headers) => Some(Form::Page),
+        _ => Some(Form::Other),
     }
 }
 

@@ -17,7 +17,7 @@ use http::{HeaderMap, StatusCode};
 use keypool_contract::ProviderType;
 
 use crate::hints;
-use crate::outcome::{BODY_LIMIT, Class, Outcome, is_page};
+use crate::outcome::{BODY_LIMIT, Class, Form, Outcome, form};
 use crate::probe::ProbeVerdict;
 use error_body::ErrorBody;
 
@@ -45,15 +45,15 @@ pub(crate) fn classify(
 
 /// The outcome of a 2xx that is not a stream, by its body.
 pub(crate) fn answered(provider: ProviderType, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Outcome {
-    match is_page(headers, body) {
+    match form(headers, body) {
         None => {
             return Outcome {
                 may_have_run: true,
                 ..Outcome::new(Class::Invalid, "empty_answer")
             };
         }
-        Some(true) => return Outcome::new(Class::Env, "html"),
-        Some(false) => {}
+        Some(Form::Page) => return Outcome::new(Class::Env, "html"),
+        Some(Form::Events | Form::Other) => {}
     }
     // An error is short; an answer that does not name one is none.
     let names_error = body.len() <= BODY_LIMIT && memchr::memmem::find(body, b"\"error\"").is_some();

@@ -226,8 +226,8 @@ fn pass_on(
             if matches!(follow, Follow::Events(_)) {
                 head.headers.remove(CONTENT_LENGTH);
             }
-            let idle = target.provider().idle_timeout;
-            let relay = Relay::new(held, answer, follow, idle, deadline, journey, record);
+            let provider = Arc::clone(target.provider());
+            let relay = Relay::new(held, answer, follow, provider, deadline, journey, record);
             ClientBody::relayed(relay, pulse)
         }
     };

@@ -43,6 +43,11 @@ impl Follow {
         }
     }
 
+    /// Whether the provider has reported an error in it.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self, Self::Events(machine) if machine.phase() == Phase::Failed)
+    }
+
     /// What the answer says was used.
     pub(super) fn finish(self) -> Option<Usage> {
         match self {

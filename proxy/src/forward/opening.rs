@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::response::Parts;
 use http_body_util::BodyExt;
-use keypool_dialect::outcome::{self, Class};
+use keypool_dialect::outcome::{self, Class, Form};
 use keypool_dialect::stream::{End, Phase, StreamMachine};
 use keypool_dialect::usage::UsageTap;
 
@@ -67,32 +67,43 @@ pub(super) async fn open(
         .get(..17)
         .is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"));
     if events {
-        let machine = StreamMachine::new(target.provider().provider_type, choices);
-        open_events(machine, head, body, deadline).await
+        open_events(target, choices, head, Vec::new(), body, deadline).await
     } else {
-        open_json(target, head, body, deadline).await
+        open_json(target, choices, head, body, deadline).await
     }
 }
 
+/// `begun` came from `body` already.
 async fn open_events(
-    mut machine: StreamMachine,
+    target: &Target,
+    choices: Option<u64>,
     head: Parts,
+    begun: Vec<Bytes>,
     mut body: Answer,
     deadline: Instant,
 ) -> Result<Opening, Failure> {
+    let mut machine = StreamMachine::new(target.provider().provider_type, choices);
+    let mut begun = begun.into_iter();
     let mut held = Gathered::default();
     let mut bytes = 0;
     let mut hold_until: Option<Instant> = None;
     let ended = loop {
-        let until = hold_until.map_or(deadline, |until| until.min(deadline));
-        let frame = match tokio::time::timeout_at(until.into(), body.frame()).await {
-            Err(_) if hold_until.is_none() => return Err(Failure::Unanswered(UpstreamError::HeadTimeout)),
-            Err(_) => break false,
-            Ok(Some(Ok(frame))) => frame,
-            Ok(None | Some(Err(_))) if machine.finish() == End::Complete => break true,
-            Ok(None | Some(Err(_))) => return Err(Failure::BrokenOff),
+        let data = if let Some(data) = begun.next() {
+            data
+        } else {
+            let until = hold_until.map_or(deadline, |until| until.min(deadline));
+            let frame = match tokio::time::timeout_at(until.into(), body.frame()).await {
+                Err(_) if hold_until.is_none() => {
+                    return Err(Failure::Unanswered(UpstreamError::HeadTimeout));
+                }
+                Err(_) => break false,
+                Ok(Some(Ok(frame))) => frame,
+                Ok(None | Some(Err(_))) if machine.finish() == End::Complete => break true,
+                Ok(None | Some(Err(_))) => return Err(Failure::BrokenOff),
+            };
+            let Ok(data) = frame.into_data() else { continue };
+            data
         };
-        let Ok(data) = frame.into_data() else { continue };
         bytes += data.len();
         let phase = machine.feed(&data, SystemTime::now());
         if machine.events() > 0 {
@@ -120,8 +131,10 @@ async fn open_events(
     }
 }
 
+/// What turns out to be events goes on as events.
 async fn open_json(
     target: &Target,
+    choices: Option<u64>,
     head: Parts,
     mut body: Answer,
     deadline: Instant,
@@ -130,12 +143,17 @@ async fn open_json(
     let mut held = Gathered::default();
     let mut bytes = 0;
     let long = http_body::Body::size_hint(&body).lower() > HOLD_BYTES as u64;
-    // None until something else than blanks has come.
-    let mut page = None;
+    let mut beginning = Vec::new();
+    let mut form = None;
     let whole = loop {
-        let judged = page.is_some_and(|page| page || long);
-        if judged || bytes >= HOLD_BYTES {
-            break false;
+        match form {
+            Some(Form::Events) => {
+                return open_events(target, choices, head, held.finish(), body, deadline).await;
+            }
+            Some(Form::Page) => break false,
+            Some(Form::Other) if long => break false,
+            _ if bytes >= HOLD_BYTES => break false,
+            _ => {}
         }
         let frame = match tokio::time::timeout_at(deadline.into(), body.frame()).await {
             Err(_) => return Err(Failure::Unanswered(UpstreamError::HeadTimeout)),
@@ -146,11 +164,23 @@ async fn open_json(
         let Ok(data) = frame.into_data() else { continue };
         bytes += data.len();
         tap.feed(&data);
-        page = page.or_else(|| outcome::is_page(&head.headers, &data));
+        // Few beginnings come in pieces.
+        if form.is_none() && beginning.is_empty() {
+            form = outcome::form(&head.headers, &data);
+        }
+        if form.is_none() {
+            let more = if beginning.is_empty() {
+                data.trim_ascii_start()
+            } else {
+                &data
+            };
+            beginning.extend_from_slice(more);
+            form = outcome::form(&head.headers, &beginning);
+        }
         held.push(data);
     };
     let held = held.finish();
-    if page == Some(true) || (whole && bytes <= ERROR_BYTES) {
+    if form == Some(Form::Page) || (whole && bytes <= ERROR_BYTES) {
         let joined;
         let body = match &*held {
             [one] => one,

@@ -9,8 +9,9 @@ mod piece;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
@@ -20,6 +21,7 @@ use super::client_body::Cut;
 use super::follow::Follow;
 use crate::inbound::Pulse;
 use crate::pool::Journey;
+use crate::runtime::Provider;
 use crate::telemetry::{End, Record};
 use crate::upstream::{Answer, Frames};
 use ending::Ending;
@@ -32,7 +34,7 @@ pub(super) struct Relay {
     tail: Tail,
     answer: Answer,
     follow: Follow,
-    idle: Duration,
+    provider: Arc<Provider>,
     deadline: Option<Instant>,
     progress: Instant,
     timer: Option<Pin<Box<Sleep>>>,
@@ -58,23 +60,31 @@ impl Relay {
         held: Vec<Bytes>,
         answer: Answer,
         follow: Follow,
-        idle: Duration,
+        provider: Arc<Provider>,
         deadline: Option<Instant>,
         journey: Option<Journey>,
         record: Record,
     ) -> Self {
         let (mut first, mut tail) = (Piece::default(), Tail::default());
-        let mut later: usize = held.iter().map(Bytes::len).sum();
-        for data in held {
-            later -= data.len();
-            tail.pass(data, follow.open_bytes().saturating_sub(later), &mut first);
+        if follow.has_failed() {
+            tail.pass(
+                provider.blanked(held.concat().into()),
+                follow.open_bytes(),
+                &mut first,
+            );
+        } else {
+            let mut later: usize = held.iter().map(Bytes::len).sum();
+            for data in held {
+                later -= data.len();
+                tail.pass(data, follow.open_bytes().saturating_sub(later), &mut first);
+            }
         }
         Self {
             first,
             tail,
             answer,
             follow,
-            idle,
+            provider,
             deadline,
             progress: Instant::now(),
             timer: None,
@@ -156,7 +166,7 @@ impl Relay {
                     // Trailers are between us and the provider.
                     let Ok(data) = frame.into_data() else { continue };
                     self.follow.feed(&data, *now.get_or_insert_with(SystemTime::now));
-                    self.tail.pass(data, self.follow.open_bytes(), piece);
+                    self.take(data, piece);
                 }
             }
             // The end is known with the last bytes: it then goes out together with them.
@@ -168,6 +178,16 @@ impl Relay {
             self.progress = Instant::now();
         }
         ending
+    }
+
+    /// Puts what may go out of bytes that `follow` has seen into `piece`. What a provider reports may quote our key: from an error on,
+    /// events go out without it, each whole, because the key may stand across its pieces.
+    fn take(&mut self, mut data: Bytes, piece: &mut Piece) {
+        if self.follow.has_failed() {
+            let event = [self.tail.release(), data].concat();
+            data = self.provider.blanked(event.into());
+        }
+        self.tail.pass(data, self.follow.open_bytes(), piece);
     }
 
     /// Notes what goes out.
@@ -185,7 +205,7 @@ impl Relay {
 
     /// Ready when nothing came for too long.
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let silent = self.progress + self.idle;
+        let silent = self.progress + self.provider.idle_timeout;
         let until = self.deadline.map_or(silent, |deadline| deadline.min(silent));
         let timer = self
             .timer

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::response::Parts;
 use keypool_dialect::answer::Code;
@@ -13,7 +12,6 @@ use keypool_dialect::outcome::{Class, Outcome};
 use keypool_dialect::redact;
 
 use super::failure::{Failure, InStream, Refused, is_compressed};
-use super::opening::Opening;
 use super::refusal::{Advice, Refusal};
 use crate::pool::{StopReason, Target, Unavailable};
 use crate::runtime::Group;
@@ -83,11 +81,7 @@ fn about_provider(failure: Failure, target: Target, stop: bool) -> Given {
     match failure {
         Failure::Unanswered(error) => Given::Refusal(unanswered(error, &target, stop)),
         Failure::BrokenOff => Given::Refusal(unanswered(UpstreamError::Lost, &target, stop)),
-        Failure::InStream(mut failed) => {
-            let keys: Vec<&[u8]> = target.provider().keys().collect();
-            blank_held(&mut failed.opening, &keys);
-            Given::Stream(failed, target)
-        }
+        Failure::InStream(failed) => Given::Stream(failed, target),
         Failure::Refused(refused) => in_words(refused, stop),
     }
 }
@@ -115,7 +109,10 @@ fn in_words(mut refused: Box<Refused>, stop: bool) -> Given {
     }
     let keys: Vec<&[u8]> = refused.target.provider().keys().collect();
     redact::headers(&mut refused.head.headers, &keys);
-    refused.body = blanked(std::mem::take(&mut refused.body), &keys);
+    refused.body = refused
+        .target
+        .provider()
+        .blanked(std::mem::take(&mut refused.body));
     Given::Provider(refused, advice)
 }
 
@@ -145,22 +142,6 @@ fn advice(outcome: &Outcome, stop: bool) -> Option<Advice> {
                 .and_stop(stop),
         ),
     }
-}
-
-fn blanked(body: Bytes, keys: &[&[u8]]) -> Bytes {
-    let mut bytes = BytesMut::from(&*body);
-    if redact::body(&mut bytes, keys) {
-        bytes.freeze()
-    } else {
-        body
-    }
-}
-
-/// An error of the provider's that stands at the beginning of a stream.
-fn blank_held(opening: &mut Opening, keys: &[&[u8]]) {
-    redact::headers(&mut opening.head.headers, keys);
-    // An event may stand in several pieces, and a key across them.
-    opening.held = vec![blanked(opening.held.concat().into(), keys)];
 }
 
 fn unanswered(error: UpstreamError, target: &Target, stop: bool) -> Refusal {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue};
 use keypool_contract::document::{Cooldown, Fingerprint, Probe, Provider as Document, ProviderUid, Timeouts};
 use keypool_contract::{ConfigError, ConfigErrorCode, ProviderType, Secret};
-use keypool_dialect::redact::Ends;
+use keypool_dialect::redact::{self, Ends};
 
 use super::endpoint::Endpoint;
 use super::headers;
@@ -69,6 +70,16 @@ impl Provider {
     /// Every key of it, for the redactor: it knows them all, so what it shows may be another than the one that was sent.
     pub fn keys(&self) -> impl Iterator<Item = &[u8]> + Clone {
         self.credentials.iter().filter_map(Credential::value)
+    }
+
+    /// An error of the provider's without any trace of its keys; the length stays.
+    pub fn blanked(&self, error: Bytes) -> Bytes {
+        let keys: Vec<&[u8]> = self.keys().collect();
+        let mut bytes = BytesMut::from(&*error);
+        match redact::body(&mut bytes, &keys) {
+            true => bytes.freeze(),
+            false => error,
+        }
     }
 
     pub(super) fn new(uid: &str, document: &Document, configs: &mut TlsConfigs) -> Result<Self, ConfigError> {

@@ -191,17 +191,16 @@ async fn a_marker_that_came_makes_an_answer_whole_whatever_the_transport_does() 
     assert_eq!((reply.whole, reply.body), (true, format!("{HELLO}{STOP}{DONE}")));
 }
 
+fn impatient(content: &mut Content) {
+    let providers = content.providers.values_mut();
+    providers.for_each(|provider| provider.timeouts.idle_ms = 300);
+}
+
 #[tokio::test]
 async fn silence_in_a_stream_ends_it_as_a_cut() {
     let upstream = Upstream::start(|_, _| vec![say(SSE), chunk(HELLO), Step::Hang]).await;
     let members = [("a", url(&upstream), &["sk-1"][..])];
-    let change = |content: &mut Content| {
-        content
-            .providers
-            .values_mut()
-            .for_each(|provider| provider.timeouts.idle_ms = 300);
-    };
-    let rig = Rig::with(&members, change, Duration::from_secs(1)).await;
+    let rig = Rig::with(&members, impatient, Duration::from_secs(1)).await;
     let reply = rig.chat(STREAM).await;
     assert!(
         !reply.whole && reply.body.contains("sent nothing for too long"),
@@ -209,4 +208,45 @@ async fn silence_in_a_stream_ends_it_as_a_cut() {
         reply.body
     );
     upstream.open(0).await;
+}
+
+#[tokio::test]
+async fn silence_after_the_last_event_takes_nothing_back() {
+    let error = "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}\n\n";
+    for (said, whole) in [
+        (format!("{HELLO}{STOP}{DONE}"), true),
+        (format!("{HELLO}{STOP}"), true),
+        (format!("{HELLO}{error}"), false),
+    ] {
+        let script = said.clone();
+        let upstream = Upstream::start(move |_, _| vec![say(SSE), chunk(&script), Step::Hang]).await;
+        let members = [("a", url(&upstream), &["sk-1"][..])];
+        let rig = Rig::with(&members, impatient, Duration::from_secs(1)).await;
+        let reply = rig.chat(STREAM).await;
+        assert_eq!((reply.whole, &*reply.body), (whole, &*said));
+        upstream.open(0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_never_pauses_ends_with_the_drain_too() {
+    let upstream = Upstream::start(|_, _| {
+        let Step::Say(event) = chunk(&HELLO.replace("hello", &"x".repeat(20_000))) else {
+            unreachable!("a chunk is said")
+        };
+        vec![say(SSE), Step::Repeat(event)]
+    })
+    .await;
+    let members = [("a", url(&upstream), &["sk-1"][..])];
+    let rig = Rig::with(&members, |_| {}, Duration::from_secs(1)).await;
+    let mut client = rig.connect().await;
+    client.send(&chat(STREAM)).await;
+    client.head().await;
+    let draining = tokio::spawn(rig.proxy.drain());
+    let mut last = String::new();
+    while let Ok(Some(more)) = client.chunk().await {
+        last = more;
+    }
+    assert!(last.contains("\"draining\""), "{} bytes", last.len());
+    draining.await.unwrap();
 }

@@ -1,7 +1,7 @@
 //! What passes, and what of it changes.
 
 use super::rig::{CLIENT_KEY, Rig, chat, request};
-use super::samples::{BODY, DONE, HELLO, JSON, ROLE, STOP, STREAM, ok, url};
+use super::samples::{BODY, DONE, HELLO, JSON, ROLE, STOP, STREAM, events, ok, url};
 use super::upstream::{SSE, Step, Upstream, answer, chunk, gate, say};
 
 #[tokio::test]
@@ -202,6 +202,99 @@ async fn a_stream_that_begins_with_an_error_holds_none_of_our_keys_either() {
             "{reply:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn an_error_in_the_middle_of_a_stream_holds_none_of_our_keys_either() {
+    const OTHER: &str = "sk-provider-fedcba0987654321";
+    let upstream = Upstream::start(|_, seen| {
+        let key = seen.header("authorization").unwrap().to_owned();
+        let (start, end) = key.split_at(30);
+        let error = format!("data: {{\"error\":{{\"message\":\"you sent {start}");
+        let rest = format!(
+            "{end}\",\"type\":\"server_error\"}}}}\n\ndata: {{\"error\":\"also {}",
+            &OTHER[..20]
+        );
+        let last = format!("{}\"}}\n\n", &OTHER[20..]);
+        let begun = [ROLE, HELLO].map(chunk);
+        let failed = [&*error, &rest, &last].map(chunk);
+        [say(SSE)]
+            .into_iter()
+            .chain(begun)
+            .chain(failed)
+            .chain([say("0\r\n\r\n")])
+            .collect()
+    })
+    .await;
+    let keys = ["sk-provider-1234567890abcdef", OTHER];
+    let rig = Rig::start(&[("a", url(&upstream), &keys)]).await;
+    let reply = rig.chat(STREAM).await;
+    let passed = format!("{ROLE}{HELLO}data: {{\"error\":{{\"message\":\"you sent Bearer ");
+    assert!(
+        reply.body.starts_with(&passed) && reply.body.contains("also "),
+        "{}",
+        reply.body
+    );
+    for key in keys {
+        assert!(
+            !reply.body.contains(&key[12..20]) && !reply.body.contains(&key[20..]),
+            "{}",
+            reply.body
+        );
+    }
+}
+
+/// Servers leave the type to a framework.
+#[tokio::test]
+async fn a_stream_is_one_whatever_its_type_is_called() {
+    const AS_PAGE: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ntransfer-encoding: chunked\r\n\r\n";
+    let error = "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\",\"code\":\"server_is_overloaded\"}}\n\n";
+    let (open, wait) = gate();
+    let upstream = Upstream::start(move |number, _| {
+        let more = match number {
+            0 => vec![
+                chunk("\r\n"),
+                chunk(&ROLE[..2]),
+                chunk(&ROLE[2..]),
+                chunk(HELLO),
+                wait.clone(),
+                chunk(STOP),
+                chunk(DONE),
+            ],
+            1 => vec![chunk(HELLO)],
+            _ => vec![chunk(error)],
+        };
+        [say(AS_PAGE)]
+            .into_iter()
+            .chain(more)
+            .chain([say("0\r\n\r\n")])
+            .collect()
+    })
+    .await;
+    let backup = Upstream::start(|_, _| events(&[ROLE, HELLO, STOP, DONE])).await;
+    let rig = Rig::start(&[("a", url(&upstream), &["sk-1"]), ("b", url(&backup), &["sk-2"])]).await;
+    let mut client = rig.connect().await;
+    client.send(&chat(STREAM)).await;
+    client.head().await;
+    let first = client.chunk().await.unwrap().unwrap();
+    assert!(
+        first.starts_with("\r\ndata:"),
+        "events go as they come: {first:?}"
+    );
+    open.send_replace(true);
+    let mut text = first;
+    while let Some(more) = client.chunk().await.unwrap() {
+        text.push_str(&more);
+    }
+    assert_eq!(text, format!("\r\n{ROLE}{HELLO}{STOP}{DONE}"));
+    let reply = rig.chat(STREAM).await;
+    assert!(
+        !reply.whole && reply.body.contains("upstream_cut"),
+        "{}",
+        reply.body
+    );
+    let reply = rig.chat(STREAM).await;
+    assert_eq!((reply.whole, reply.header("x-keypool-member")), (true, Some("b")));
 }
 
 #[tokio::test]

@@ -33,6 +33,8 @@ impl Seen {
 #[derive(Clone)]
 pub(super) enum Step {
     Say(Vec<u8>),
+    /// Says it again and again, as fast as the peer takes it.
+    Repeat(Vec<u8>),
     /// Until the test opens the gate.
     Wait(watch::Receiver<bool>),
     /// Until the peer is gone.
@@ -197,6 +199,7 @@ where
                         return;
                     }
                 }
+                Step::Repeat(bytes) => while stream.write_all(&bytes).await.is_ok() {},
                 Step::Wait(mut gate) => {
                     // The peer may leave meanwhile.
                     tokio::select! {

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
-use crate::outcome;
+use crate::outcome::{self, Form};
 
 /// An error's body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl ErrorBody {
         if body.is_empty() {
             return Self::Empty;
         }
-        if outcome::is_page(headers, body) == Some(true) {
+        if outcome::form(headers, body) == Some(Form::Page) {
             return Self::Html;
         }
         match serde_json::from_slice(body) {

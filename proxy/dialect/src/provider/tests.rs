@@ -10,7 +10,8 @@ use crate::outcome::Class::{
     AuthDead, AuthUnclear, Client, Credit, Env, Invalid, Model, Overload, Rate, RateLong, Server, Success,
     TooBigForKey,
 };
-use crate::outcome::{BODY_LIMIT, Class, Outcome, Scope, answered, classify, is_page};
+use crate::outcome::Form::{Events, Other, Page};
+use crate::outcome::{BODY_LIMIT, Class, Outcome, Scope, answered, classify, form};
 use crate::probe::{ProbeVerdict, interpret};
 
 fn headers(html: bool, more: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -242,24 +243,29 @@ fn errors_inside_a_200() {
 }
 
 #[test]
-fn a_page_is_known_by_its_beginning_and_by_its_type() {
+fn a_body_is_known_by_its_beginning_and_a_page_by_its_type_too() {
     let (html, json) = (headers(true, &[]), headers(false, &[]));
     let none = HeaderMap::new();
     for (headers, beginning, want) in [
         (&html, "", None),
         (&none, " \r\n", None),
-        (&json, "<!doctype html>", Some(true)),
-        (&none, "\u{feff}\r\n <html>", Some(true)),
-        (&html, "Please log in", Some(true)),
-        (&html, " {\"id\":1}", Some(false)),
-        (&none, "[1]", Some(false)),
-        (&none, "data: {}", Some(false)),
-        (&none, ": keep-alive", Some(false)),
-        (&html, "data: {}", Some(false)),
-        (&html, "\n: keep-alive", Some(false)),
-        (&json, "x", Some(false)),
+        (&json, "<!doctype html>", Some(Page)),
+        (&none, "\u{feff}\r\n <html>", Some(Page)),
+        (&html, "Please log in", Some(Page)),
+        (&html, " {\"id\":1}", Some(Other)),
+        (&none, "[1]", Some(Other)),
+        (&none, "data: {}", Some(Events)),
+        (&none, ": keep-alive", Some(Events)),
+        (&html, "data: {}", Some(Events)),
+        (&html, "\n: keep-alive", Some(Events)),
+        (&html, "da", None),
+        (&html, "dat", None),
+        (&html, "dates", Some(Page)),
+        (&none, "id", None),
+        (&none, "identity", Some(Other)),
+        (&json, "x", Some(Other)),
     ] {
-        assert_eq!(is_page(headers, beginning.as_bytes()), want, "{beginning:?}");
+        assert_eq!(form(headers, beginning.as_bytes()), want, "{beginning:?}");
     }
 }
 

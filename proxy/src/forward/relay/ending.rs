@@ -26,30 +26,28 @@ pub(super) enum Ending {
 impl Relay {
     /// Puts what is still to be said to the client into `piece`, and sets what follows.
     pub(super) fn end(&mut self, ending: Ending, piece: &mut Piece) -> End {
-        let (end, tidy) = match (&self.follow, ending) {
-            (Follow::Events(machine), Ending::Clean | Ending::Broken) => match machine.finish() {
-                StreamEnd::Complete => (End::Complete, true),
-                // The client has the provider's own error event.
-                StreamEnd::Failed(outcome) => {
-                    // A request that asks for what it must not is no fault of the provider's.
-                    if outcome.class == Class::Client
-                        && let Some(mut journey) = self.journey.take()
-                    {
-                        journey.complete();
-                    }
-                    (End::Cut, matches!(ending, Ending::Clean))
+        let events = match &self.follow {
+            Follow::Events(machine) => Some(machine.finish()),
+            Follow::Json(_) | Follow::Blind => None,
+        };
+        let (end, tidy) = match (events, ending) {
+            // Of events, whatever becomes of the connection after the last one.
+            (Some(StreamEnd::Complete), _) | (None, Ending::Clean) => (End::Complete, true),
+            // The client has the provider's own error event.
+            (Some(StreamEnd::Failed(outcome)), _) => {
+                // A request that asks for what it must not is no fault of the provider's.
+                if outcome.class == Class::Client
+                    && let Some(mut journey) = self.journey.take()
+                {
+                    journey.complete();
                 }
-                StreamEnd::Cut => {
-                    piece.push(self.last_words(Ending::Broken));
-                    (End::Cut, false)
-                }
-            },
-            (Follow::Events(_), _) => {
+                (End::Cut, matches!(ending, Ending::Clean))
+            }
+            (Some(StreamEnd::Cut), _) => {
                 piece.push(self.last_words(ending));
                 (End::Cut, false)
             }
-            (Follow::Json(_) | Follow::Blind, Ending::Clean) => (End::Complete, true),
-            (Follow::Json(_) | Follow::Blind, _) => (End::Cut, false),
+            (None, _) => (End::Cut, false),
         };
         if tidy {
             // A stream need not end with an empty line; but half an event after the last finish reason helps nobody.
@@ -65,7 +63,8 @@ impl Relay {
         } else {
             self.state = State::Aborting { asked: false };
         }
-        if matches!(ending, Ending::Drained) {
+        // We broke it off, not the provider.
+        if matches!((end, ending), (End::Cut, Ending::Drained)) {
             self.journey = None;
         }
         end
