@@ -18,7 +18,7 @@ use crate::wait::{self, TimedOut};
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It was there when the watch began.
+    /// It was there when the watch began, or began anew.
     Present,
     Added,
     Modified,
@@ -61,12 +61,8 @@ impl Watcher {
     /// Lists and goes on watching from exactly there; what changes after this
     /// returns is seen.
     pub async fn start(api: Api<DynamicObject>) -> Result<Self, kube::Error> {
-        let list = api.list(&ListParams::default()).await?;
         let record = Arc::new(Mutex::new(Record::default()));
-        for object in list.items {
-            keep(&record, Change::Present, object);
-        }
-        let version = list.metadata.resource_version.unwrap_or_default();
+        let version = list(&api, &record).await?;
         let task = tokio::spawn(follow(api, version, Arc::clone(&record)));
         Ok(Self { record, task })
     }
@@ -115,15 +111,28 @@ impl Drop for Watcher {
     }
 }
 
+/// Records what there is, and gives the version to go on from.
+async fn list(api: &Api<DynamicObject>, record: &Mutex<Record>) -> Result<String, kube::Error> {
+    let list = api.list(&ListParams::default()).await?;
+    for object in list.items {
+        keep(record, Change::Present, object);
+    }
+    Ok(list.metadata.resource_version.unwrap_or_default())
+}
+
 async fn follow(api: Api<DynamicObject>, mut version: String, record: Arc<Mutex<Record>>) {
     loop {
-        let why = match api.watch(&WatchParams::default().timeout(290), &version).await {
+        let end = match api.watch(&WatchParams::default().timeout(290), &version).await {
             Ok(stream) => read(stream.boxed(), &mut version, &record).await,
-            Err(error) => Some(error.to_string()),
+            Err(error) => Err(error),
         };
-        if let Some(why) = why {
-            lock(&record).broken.push(why);
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        let Err(error) = end else { continue };
+        let expired = matches!(&error, kube::Error::Api(status) if status.code == 410);
+        lock(&record).broken.push(error.to_string());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        // An API server that was away has forgotten the version; from it nothing would ever be seen again.
+        if expired && let Ok(listed) = list(&api, &record).await {
+            version = listed;
         }
     }
 }
@@ -133,19 +142,18 @@ async fn read(
     mut stream: futures::stream::BoxStream<'_, kube::Result<WatchEvent<DynamicObject>>>,
     version: &mut String,
     record: &Arc<Mutex<Record>>,
-) -> Option<String> {
+) -> Result<(), kube::Error> {
     loop {
-        let (change, object) = match stream.try_next().await {
-            Ok(Some(WatchEvent::Added(object))) => (Change::Added, object),
-            Ok(Some(WatchEvent::Modified(object))) => (Change::Modified, object),
-            Ok(Some(WatchEvent::Deleted(object))) => (Change::Deleted, object),
-            Ok(Some(WatchEvent::Bookmark(bookmark))) => {
+        let (change, object) = match stream.try_next().await? {
+            Some(WatchEvent::Added(object)) => (Change::Added, object),
+            Some(WatchEvent::Modified(object)) => (Change::Modified, object),
+            Some(WatchEvent::Deleted(object)) => (Change::Deleted, object),
+            Some(WatchEvent::Bookmark(bookmark)) => {
                 *version = bookmark.metadata.resource_version;
                 continue;
             }
-            Ok(Some(WatchEvent::Error(status))) => return Some(status.message.clone()),
-            Ok(None) => return None,
-            Err(error) => return Some(error.to_string()),
+            Some(WatchEvent::Error(status)) => return Err(kube::Error::Api(status)),
+            None => return Ok(()),
         };
         if let Some(seen) = &object.metadata.resource_version {
             version.clone_from(seen);
