@@ -11,6 +11,7 @@ use keypool_proxy::{Options, Proxy};
 use tokio::signal::unix::{SignalKind, signal};
 
 mod args;
+mod descriptors;
 mod harden;
 mod memory;
 
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         }
     };
     telemetry::subscribe(&args.log);
+    descriptors::process();
     match run(args.into()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&format!("{error:#}")),

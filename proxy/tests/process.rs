@@ -53,6 +53,8 @@ async fn a_pod_serves_learns_tells_and_ends() {
     volume.mount(1, &["a=sk-canary-a-000000", "b=sk-canary-b-000000"]);
     let pod = Pod::start(&volume);
     let leader = leader::Leader::new(&pod, &volume);
+    let [may, allowed] = pod.open_files();
+    assert_eq!(may, allowed);
 
     // What is known about the keys already comes first: without it the pod could use one that others saw refused.
     let mut known = leader.ask(&ask(None, 0)).await;

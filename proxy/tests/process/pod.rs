@@ -31,7 +31,10 @@ pub(crate) struct Told {
 impl Pod {
     pub(crate) fn start(volume: &Volume) -> Self {
         let any = "127.0.0.1:0";
-        let mut child = Command::new(env!("CARGO_BIN_EXE_keypool-proxy"))
+        // Container runtimes start processes with few open files.
+        let mut child = Command::new("sh")
+            .args(["-c", "ulimit -Sn 256 && exec \"$0\" \"$@\""])
+            .arg(env!("CARGO_BIN_EXE_keypool-proxy"))
             .args([
                 "--listen",
                 any,
@@ -100,6 +103,16 @@ impl Pod {
             .await
             .answer()
             .await
+    }
+
+    /// How many files it may have open, and how many the system would allow.
+    pub(crate) fn open_files(&self) -> [String; 2] {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).unwrap();
+        let line = limits
+            .lines()
+            .find_map(|line| line.strip_prefix("Max open files"));
+        let mut words = line.unwrap().split_whitespace().map(str::to_owned);
+        std::array::from_fn(|_| words.next().unwrap())
     }
 
     pub(crate) fn terminate(&self) {
