@@ -185,6 +185,8 @@ impl Pulse {
         let limit = match self.phase() {
             Phase::Fresh if draining => Some(LATE),
             Phase::Fresh => Some(FIRST_BYTE),
+            // hyper has the answer whole; the client has not.
+            Phase::Idle if self.blocked.load(Ordering::Relaxed) != 0 => None,
             Phase::Idle if draining => Some(LATE),
             Phase::Idle => Some(IDLE),
             Phase::Head => Some(HEAD),
@@ -236,6 +238,9 @@ mod tests {
         assert_eq!(left(&pulse, false), None);
         pulse.idle();
         assert_eq!((left(&pulse, false), left(&pulse, true)), (Some(75), Some(1)));
+        pulse.block();
+        assert_eq!((left(&pulse, false), left(&pulse, true)), (Some(60), Some(60)));
+        pulse.unblock();
         assert!(!pulse.closing());
         assert_eq!(pulse.phase(), Phase::Idle);
         pulse.leave_unread();
