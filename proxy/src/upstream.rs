@@ -102,7 +102,7 @@ impl Client {
             .origins
             .write()
             .entry(key.clone())
-            .or_default()
+            .or_insert_with(|| Arc::new(Origin::new(key.https)))
             .clone()
     }
 }

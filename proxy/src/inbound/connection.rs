@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::ops::RangeInclusive;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -24,11 +25,16 @@ use crate::gather::READ_BUFFER;
 /// From the cut of a drain to the end of the connection: enough to write an error event.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How long a connection takes requests, give or take: pods that were added get nothing from clients that keep their connections. The
+/// tenth more or less keeps clients of one moment from coming back in one moment.
+const AGE: RangeInclusive<Duration> = Duration::from_secs(540)..=Duration::from_secs(660);
+
 /// Serves a connection to its end.
 pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, drain: Arc<Drain>) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    let retires = Instant::now() + rand::random_range(AGE);
     let pulse = Arc::new(Pulse::new());
     let io = TokioIo::new(ClientIo::new(stream, pulse.clone()));
     let answer = |request| {
@@ -36,7 +42,7 @@ pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, drain: Arc<D
         async move {
             pulse.busy();
             let mut response = service.answer(request, pulse).await;
-            if drain.has_begun() {
+            if drain.has_begun() || retires <= Instant::now() {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(CONNECTION, close);
             }

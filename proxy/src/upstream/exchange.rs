@@ -1,11 +1,12 @@
 //! One request and its answer on one connection.
 
 use std::future::{Future, poll_fn};
+use std::ops::RangeInclusive;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response, StatusCode};
 use hyper::client::conn::TrySendError;
@@ -19,6 +20,10 @@ use super::idle::Origin;
 use super::stream::Stream;
 use crate::gather::READ_BUFFER;
 
+/// How long a connection is used again and again, give or take: what a name points to changes, and servers are added behind a Service
+/// that deals out connections, not requests. The tenth more or less keeps connections of one moment from ending in one moment.
+const AGE: RangeInclusive<Duration> = Duration::from_secs(270)..=Duration::from_secs(330);
+
 /// What reads and writes the byte stream.
 type Wire = Connection<TokioIo<Stream>, RequestBody>;
 
@@ -30,6 +35,8 @@ pub(super) struct Live {
     /// Whether the current request was handed to the socket whole.
     drained: Arc<AtomicBool>,
     origin: Arc<Origin>,
+    /// From then on it takes no further request.
+    pub(super) retires: Instant,
 }
 
 /// Why an exchange brought no answer.
@@ -54,6 +61,7 @@ impl Live {
             connection: Some(Box::pin(connection)),
             drained: Arc::default(),
             origin,
+            retires: Instant::now() + rand::random_range(AGE),
         })
     }
 
@@ -78,9 +86,9 @@ impl Live {
         self.connection.is_none()
     }
 
-    /// Goes back to the idle ones, if it can take another request.
+    /// Goes back to the idle ones, if it can take another request and is not too old.
     pub(super) fn recycle(mut self, cx: &mut Context<'_>) {
-        if self.is_idle(cx) {
+        if self.is_idle(cx) && Instant::now() < self.retires {
             let origin = self.origin.clone();
             origin.park(self);
         }
