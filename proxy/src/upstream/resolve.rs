@@ -1,7 +1,8 @@
 //! Names to addresses.
 //!
 //! A resolver that fails does not take a provider down whose address was good a moment ago: the last good addresses
-//! serve for ten minutes more. A fresh answer serves a few connections, so that a burst of them is not a burst of look-ups.
+//! serve for ten minutes more. A fresh answer serves a few connections, and one connection asks for all, so that a burst of them is not a
+//! burst of look-ups: each holds a thread, for longer than anybody waits for it.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +16,7 @@ use super::error::UpstreamError;
 
 /// How long a look-up may take.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long an answer serves without asking again.
+/// How long an answer, or that there was none, serves without asking again.
 const FRESH: Duration = Duration::from_secs(2);
 /// How long an answer serves while the resolver fails.
 const LAST_GOOD: Duration = Duration::from_secs(600);
@@ -61,19 +62,51 @@ impl FromStr for Override {
 /// Resolves names, with memory.
 pub(super) struct Resolver {
     overrides: Vec<Override>,
-    known: Mutex<HashMap<(Box<str>, u16), Known>>,
+    names: Mutex<Names>,
 }
 
+/// By host and port.
+type Names = HashMap<(Box<str>, u16), Arc<Name>>;
+
+/// What is known of a name.
+#[derive(Default)]
+struct Name {
+    known: Mutex<Known>,
+    /// Held by the connection that asks for all.
+    asking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
 struct Known {
-    addresses: Arc<[SocketAddr]>,
-    at: Instant,
+    good: Option<(Arc<[SocketAddr]>, Instant)>,
+    failed: Option<Instant>,
+}
+
+impl Known {
+    /// What serves without asking.
+    fn fresh(&self) -> Option<Result<Arc<[SocketAddr]>, UpstreamError>> {
+        if let Some(addresses) = self.good_within(FRESH) {
+            return Some(Ok(addresses));
+        }
+        let failed = self.failed.is_some_and(|at| at.elapsed() < FRESH);
+        failed.then(|| self.last_good())
+    }
+
+    fn last_good(&self) -> Result<Arc<[SocketAddr]>, UpstreamError> {
+        self.good_within(LAST_GOOD).ok_or(UpstreamError::DnsFailed)
+    }
+
+    fn good_within(&self, age: Duration) -> Option<Arc<[SocketAddr]>> {
+        let (addresses, at) = self.good.as_ref()?;
+        (at.elapsed() < age).then(|| addresses.clone())
+    }
 }
 
 impl Resolver {
     pub(super) fn new(overrides: Vec<Override>) -> Self {
         Self {
             overrides,
-            known: Mutex::default(),
+            names: Mutex::default(),
         }
     }
 
@@ -89,31 +122,36 @@ impl Resolver {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok([SocketAddr::new(address, port)].into());
         }
-        if let Some(addresses) = self.remembered(host, port, FRESH) {
-            return Ok(addresses);
+        let name = self.names.lock().entry((host.into(), port)).or_default().clone();
+        if let Some(fresh) = name.known.lock().fresh() {
+            return fresh;
+        }
+        let _turn = match name.asking.try_lock() {
+            Ok(turn) => turn,
+            Err(_) => {
+                let last_good = name.known.lock().last_good();
+                if last_good.is_ok() {
+                    return last_good;
+                }
+                name.asking.lock().await
+            }
+        };
+        // Another one's answer, if it was waited for.
+        if let Some(fresh) = name.known.lock().fresh() {
+            return fresh;
         }
         let found = tokio::time::timeout(LOOKUP_TIMEOUT, tokio::net::lookup_host((host, port))).await;
         let addresses: Arc<[SocketAddr]> = match found {
             Ok(Ok(addresses)) => by_turns(addresses.collect()).into(),
             _ => Arc::from([]),
         };
+        let mut known = name.known.lock();
         if addresses.is_empty() {
-            return self
-                .remembered(host, port, LAST_GOOD)
-                .ok_or(UpstreamError::DnsFailed);
+            known.failed = Some(Instant::now());
+            return known.last_good();
         }
-        let known = Known {
-            addresses: addresses.clone(),
-            at: Instant::now(),
-        };
-        self.known.lock().insert((host.into(), port), known);
+        known.good = Some((addresses.clone(), Instant::now()));
         Ok(addresses)
-    }
-
-    fn remembered(&self, host: &str, port: u16, within: Duration) -> Option<Arc<[SocketAddr]>> {
-        let known = self.known.lock();
-        let found = known.get(&(Box::from(host), port))?;
-        (found.at.elapsed() < within).then(|| found.addresses.clone())
     }
 }
 
@@ -167,32 +205,64 @@ mod tests {
         assert_eq!(resolver.resolve("::1", 80).await, Ok(of("[::1]:80")));
     }
 
+    /// What is known of a name that no resolver knows.
+    fn knowing(known: Known) -> (Resolver, Arc<Name>) {
+        let resolver = Resolver::new(Vec::new());
+        let name = Arc::new(Name {
+            known: Mutex::new(known),
+            ..Name::default()
+        });
+        let key = (Box::from("no-such-name.invalid"), 80);
+        resolver.names.lock().insert(key, name.clone());
+        (resolver, name)
+    }
+
+    fn ago(age: Duration) -> Instant {
+        Instant::now().checked_sub(age).unwrap()
+    }
+
     #[tokio::test]
     async fn a_failing_resolver_leaves_the_last_good_addresses_for_a_while() {
-        let resolver = Resolver::new(Vec::new());
-        assert_eq!(
-            resolver.resolve("no-such-name.invalid", 80).await,
-            Err(UpstreamError::DnsFailed)
-        );
         let addresses: Arc<[SocketAddr]> = Arc::from(["10.0.0.9:80".parse().unwrap()]);
-        let aged = |age| Known {
-            addresses: addresses.clone(),
-            at: Instant::now().checked_sub(age).unwrap(),
-        };
-        let key = || (Box::from("no-such-name.invalid"), 80);
-        resolver
-            .known
-            .lock()
-            .insert(key(), aged(Duration::from_secs(599)));
+        let failed = || Err(UpstreamError::DnsFailed);
+        for (good, expected) in [
+            (None, failed()),
+            (Some(LAST_GOOD - Duration::from_secs(9)), Ok(addresses.clone())),
+            (Some(LAST_GOOD), failed()),
+        ] {
+            let (resolver, name) = knowing(Known {
+                good: good.map(|age| (addresses.clone(), ago(age))),
+                failed: Some(ago(FRESH)),
+            });
+            assert_eq!(resolver.resolve("no-such-name.invalid", 80).await, expected);
+            let failed = name.known.lock().failed;
+            assert!(failed.unwrap().elapsed() < FRESH, "it was asked again");
+            assert_eq!(resolver.resolve("no-such-name.invalid", 80).await, expected);
+            assert_eq!(name.known.lock().failed, failed, "not asked again at once");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_asks_for_all() {
+        let addresses: Arc<[SocketAddr]> = Arc::from(["10.0.0.9:80".parse().unwrap()]);
+        let (resolver, name) = knowing(Known {
+            good: Some((addresses.clone(), ago(FRESH))),
+            failed: None,
+        });
+        let turn = name.asking.lock().await;
         assert_eq!(
             resolver.resolve("no-such-name.invalid", 80).await,
             Ok(addresses.clone())
         );
-        resolver.known.lock().insert(key(), aged(LAST_GOOD));
-        assert_eq!(
-            resolver.resolve("no-such-name.invalid", 80).await,
-            Err(UpstreamError::DnsFailed)
-        );
+        assert_eq!(name.known.lock().failed, None, "nobody was asked");
+        // Without an address, the others wait for the answer.
+        let (resolver, other) = knowing(Known::default());
+        let turn_of_other = other.asking.lock().await;
+        let mut waits = std::pin::pin!(resolver.resolve("no-such-name.invalid", 80));
+        assert!(futures::poll!(waits.as_mut()).is_pending());
+        other.known.lock().good = Some((addresses.clone(), Instant::now()));
+        drop((turn, turn_of_other));
+        assert_eq!(waits.await, Ok(addresses));
     }
 
     #[test]
