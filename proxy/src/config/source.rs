@@ -26,6 +26,7 @@ impl Source {
             intake,
             changed,
             seen: None,
+            unread: false,
         };
         following.step().await;
         following
@@ -39,6 +40,8 @@ pub(crate) struct Following {
     /// Tells whoever else reads the directory that it changed.
     changed: watch::Sender<u64>,
     seen: Option<Seen>,
+    /// What was seen last could not be read: a cause that passes must not cost the document.
+    unread: bool,
 }
 
 impl Following {
@@ -67,22 +70,27 @@ impl Following {
         match &mut self.source {
             Source::Directory(directory) => {
                 let directory = directory.clone();
-                let before = self.seen.clone();
+                let (before, unread) = (self.seen.clone(), self.unread);
                 let look = move || {
                     let seen = directory.seen();
-                    if before.as_ref() == Some(&seen) {
-                        return (seen, false);
+                    let new = before.as_ref() != Some(&seen);
+                    if !new && !unread {
+                        return (seen, new, unread);
                     }
-                    match directory.document() {
+                    let read = directory.document();
+                    let unread = read.is_err();
+                    match read {
                         Ok(document) => {
                             intake.offer(Origin::Mounted, &document);
                         }
-                        Err(error) => intake.unreadable(error.kind()),
+                        Err(error) if new => intake.unreadable(error.kind()),
+                        Err(_) => {}
                     }
-                    (seen, true)
+                    (seen, new, unread)
                 };
-                if let Ok((seen, new)) = tokio::task::spawn_blocking(look).await {
+                if let Ok((seen, new, unread)) = tokio::task::spawn_blocking(look).await {
                     self.seen = Some(seen);
+                    self.unread = unread;
                     if new {
                         self.changed.send_modify(|count| *count = count.wrapping_add(1));
                     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keypool_contract::exchange::Acknowledgement;
 use keypool_contract::limits::DOCUMENT_FILE;
 use keypool_contract::{ConfigError, ConfigErrorCode, Document, Encoded};
 use tokio::sync::watch;
@@ -196,19 +197,20 @@ fn mount(volume: &Path, name: &str, bytes: &[u8]) {
     let data = volume.join(name);
     fs::create_dir(&data).unwrap();
     fs::write(data.join(DOCUMENT_FILE), bytes).unwrap();
-    let link = volume.join("..data_tmp");
-    symlink(name, &link).unwrap();
-    fs::rename(link, volume.join("..data")).unwrap();
+    switch(volume, name);
     let file = volume.join(DOCUMENT_FILE);
     if !file.exists() {
         symlink(Path::new("..data").join(DOCUMENT_FILE), file).unwrap();
     }
 }
 
-async fn until(
-    acknowledgement: &mut watch::Receiver<keypool_contract::exchange::Acknowledgement>,
-    generation: u64,
-) {
+fn switch(volume: &Path, name: &str) {
+    let link = volume.join("..data_tmp");
+    symlink(name, &link).unwrap();
+    fs::rename(link, volume.join("..data")).unwrap();
+}
+
+async fn until(acknowledgement: &mut watch::Receiver<Acknowledgement>, generation: u64) {
     let wait = acknowledgement.wait_for(|now| now.generation == generation);
     tokio::time::timeout(Duration::from_secs(10), wait)
         .await
@@ -249,6 +251,18 @@ async fn a_mounted_directory_is_followed_by_its_link() {
     mount(volume.path(), "..4", encode(&stamped("b", 1)).bytes());
     until(&mut acknowledgement, 1).await;
     assert_eq!(desk.running(), Some(("b".into(), 1)));
+    // What could not be read is read as soon as it can be, without another switch.
+    fs::create_dir(volume.path().join("..5")).unwrap();
+    switch(volume.path(), "..5");
+    let unreadable = |now: &Acknowledgement| {
+        let error = now.last_error.as_ref();
+        error.is_some_and(|error| error.code == ConfigErrorCode::Unreadable)
+    };
+    acknowledgement.wait_for(unreadable).await.unwrap();
+    let late = volume.path().join("..5").join("late");
+    fs::write(&late, encode(&stamped("b", 2)).bytes()).unwrap();
+    fs::rename(late, volume.path().join("..5").join(DOCUMENT_FILE)).unwrap();
+    until(&mut acknowledgement, 2).await;
     task.abort();
 }
 
