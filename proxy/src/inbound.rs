@@ -9,10 +9,6 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::time::Duration;
-
-use tokio_util::sync::CancellationToken;
 
 mod accept;
 mod client_io;
@@ -26,6 +22,7 @@ mod pulse;
 mod workers;
 
 pub use crate::forward::Service;
+pub(crate) use accept::Doors;
 pub(crate) use front::AFTER_ERROR;
 pub(crate) use gate::Passed;
 pub(crate) use intake::{Held, Intake, Unread};
@@ -50,15 +47,4 @@ pub fn bind(address: SocketAddr) -> io::Result<Vec<TcpListener>> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(vec![socket.into()])
-}
-
-/// Serves until `drain` is cancelled; then stops accepting, ends idle connections and lets open requests finish for
-/// `limit`. What is open after that is cut, streams with an error event. Returns when the last connection is gone.
-pub async fn serve(
-    listeners: Vec<TcpListener>,
-    service: Arc<Service>,
-    drain: CancellationToken,
-    limit: Duration,
-) {
-    accept::serve(listeners, service, drain, limit).await;
 }

@@ -26,6 +26,9 @@ use crate::upstream::Client;
 /// second. So long it is not ready and asks about no key; then it serves by itself, because the operator may be away.
 const BRIEFING: Duration = Duration::from_secs(5);
 
+/// How soon a certificate or token that could not be used is read again.
+const IDENTITY_RETRY: Duration = Duration::from_secs(10);
+
 /// Why a proxy did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -39,6 +42,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// The threads that serve clients cannot be started.
+    #[error("cannot start the threads that serve")]
+    Threads(#[source] std::io::Error),
     /// No access log.
     #[error(transparent)]
     AccessLog(#[from] AccessLogError),
@@ -158,8 +164,13 @@ impl Proxy {
         }
         if let (Some((listeners, _)), Some(directory)) = (exchange, directory) {
             let identity = Arc::new(ArcSwapOption::empty());
-            read_identity(&directory, &identity);
-            tasks.spawn(follow_identity(directory, identity.clone(), directory_changes));
+            let read = read_identity(&directory, &identity);
+            tasks.spawn(follow_identity(
+                directory,
+                identity.clone(),
+                read,
+                directory_changes,
+            ));
             for listener in listeners {
                 let serve = admin::serve_exchange(listener, leader.clone(), identity.clone(), stop.clone());
                 tasks.tracker.spawn(serve);
@@ -171,12 +182,9 @@ impl Proxy {
             telemetry.clone(),
             client,
         ));
-        let serving = tokio::spawn(inbound::serve(
-            clients,
-            service,
-            draining.clone(),
-            options.drain_limit,
-        ));
+        let doors =
+            inbound::Doors::new(clients, service, options.drain_limit).map_err(StartError::Threads)?;
+        let serving = tokio::spawn(doors.open(draining.clone()));
         Ok(Self {
             addresses,
             runtime,
@@ -270,19 +278,36 @@ fn listen(
 async fn follow_identity(
     directory: PathBuf,
     identity: Arc<ArcSwapOption<Identity>>,
+    mut read: bool,
     mut changes: watch::Receiver<u64>,
 ) {
-    while changes.changed().await.is_ok() {
-        read_identity(&directory, &identity);
+    loop {
+        // What cannot be read now may be readable without a change.
+        let retry = async {
+            match read {
+                true => std::future::pending().await,
+                false => tokio::time::sleep(IDENTITY_RETRY).await,
+            }
+        };
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = retry => {}
+        }
+        read = read_identity(&directory, &identity);
     }
 }
 
-fn read_identity(directory: &std::path::Path, identity: &ArcSwapOption<Identity>) {
+/// False if it cannot be used.
+fn read_identity(directory: &std::path::Path, identity: &ArcSwapOption<Identity>) -> bool {
     match Identity::read(directory) {
-        Ok(read) => identity.store(Some(Arc::new(read))),
+        Ok(read) => {
+            identity.store(Some(Arc::new(read)));
+            true
+        }
         Err(error) => {
             let kept = identity.load().is_some();
             tracing::error!(%error, kept, "the exchange's certificate or token cannot be used");
+            false
         }
     }
 }

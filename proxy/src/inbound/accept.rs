@@ -1,12 +1,13 @@
 //! Takes connections, each into its own task.
 
-use std::net::{IpAddr, TcpListener};
+use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -33,37 +34,49 @@ impl Drain {
     }
 }
 
-pub(super) async fn serve(
+/// The clients' side, ready to serve.
+pub(crate) struct Doors {
     listeners: Vec<TcpListener>,
-    service: Arc<Service>,
-    token: CancellationToken,
-    limit: Duration,
-) {
-    let drain = Arc::new(Drain {
-        began: AtomicBool::new(false),
-        begin: Notify::new(),
-        limit,
-    });
-    let workers = match Workers::start() {
-        Ok(workers) => workers,
-        Err(error) => {
-            tracing::error!(%error, "cannot start the threads that serve");
-            return;
-        }
-    };
-    let connections = TaskTracker::new();
-    let door = Door {
-        service,
-        places: Places::new(),
-        workers,
-        drain: drain.clone(),
-        connections: connections.clone(),
-    };
-    futures::future::join_all(listeners.into_iter().map(|listener| door.open(listener, &token))).await;
-    drain.began.store(true, Ordering::Release);
-    drain.begin.notify_waiters();
-    connections.close();
-    connections.wait().await;
+    door: Door,
+}
+
+impl Doors {
+    /// Starts the threads that serve.
+    ///
+    /// # Errors
+    /// The system gives no thread, or nothing to wait with.
+    pub(crate) fn new(
+        listeners: Vec<std::net::TcpListener>,
+        service: Arc<Service>,
+        drain_limit: Duration,
+    ) -> io::Result<Self> {
+        let listeners = listeners.into_iter().map(TcpListener::from_std);
+        Ok(Self {
+            listeners: listeners.collect::<io::Result<_>>()?,
+            door: Door {
+                service,
+                places: Places::new(),
+                workers: Workers::start()?,
+                drain: Arc::new(Drain {
+                    began: AtomicBool::new(false),
+                    begin: Notify::new(),
+                    limit: drain_limit,
+                }),
+                connections: TaskTracker::new(),
+            },
+        })
+    }
+
+    /// Serves until `drain` is cancelled; then stops accepting, ends idle connections and lets open requests finish for the drain's
+    /// limit. What is open after that is cut, streams with an error event. Returns when the last connection is gone.
+    pub(crate) async fn open(self, drain: CancellationToken) {
+        let Self { listeners, door } = self;
+        futures::future::join_all(listeners.into_iter().map(|listener| door.open(listener, &drain))).await;
+        door.drain.began.store(true, Ordering::Release);
+        door.drain.begin.notify_waiters();
+        door.connections.close();
+        door.connections.wait().await;
+    }
 }
 
 /// Where connections come in.
@@ -77,13 +90,6 @@ struct Door {
 
 impl Door {
     async fn open(&self, listener: TcpListener, token: &CancellationToken) {
-        let listener = match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(error) => {
-                tracing::error!(%error, "cannot listen");
-                return;
-            }
-        };
         loop {
             let accepted = tokio::select! {
                 biased;
