@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use futures::{Stream, StreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DeserializeGuard;
-use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{self, Store};
+use kube::runtime::reflector::Store;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Resource, ResourceExt};
@@ -111,25 +110,17 @@ pub fn reflect<K>(
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    let writer: Writer<K> = Writer::default();
-    let store = writer.as_reader();
-    let unreadable = Unreadable::default();
-    let mut reading = Reading::new(name, store.clone(), unreadable.clone());
+    let mut reading = Reading::new(name);
+    let (store, unreadable) = (reading.store(), reading.unreadable());
     let stream = watch(api, config.timeout(WATCH_TIMEOUT_SECONDS))
         .default_backoff()
-        .filter_map(move |event| std::future::ready(event.map(|event| reading.take_in(event)).transpose()))
-        .modify(|object: &mut K| {
-            object.managed_fields_mut().clear();
-        });
-    (
-        store,
-        unreadable,
-        heard(
-            name,
-            reflector::reflector(writer, stream),
-            watchdog.register(name),
-        ),
-    )
+        .modify(|DeserializeGuard(object): &mut DeserializeGuard<K>| {
+            if let Ok(object) = object {
+                object.managed_fields_mut().clear();
+            }
+        })
+        .filter_map(move |event| std::future::ready(event.map(|event| reading.take_in(event)).transpose()));
+    (store, unreadable, heard(name, stream, watchdog.register(name)))
 }
 
 /// Watches without a copy.

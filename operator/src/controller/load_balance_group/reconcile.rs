@@ -117,17 +117,11 @@ async fn judge(
     let namespace = group.namespace().unwrap_or_default();
     let mut providers = Providers::default();
     for name in group.spec.members.iter().map(|member| &member.provider_ref.name) {
-        let Some(provider) = context
-            .stores
-            .providers
-            .get(&ObjectRef::new(name).within(&namespace))
-        else {
-            if context
-                .stores
-                .unreadable_providers
-                .get(&namespace, name)
-                .is_some()
-            {
+        // In this order: one that can be read again is a copy before it ceases to be sealed.
+        let sealed = context.stores.unreadable_providers.get(&namespace, name);
+        let found = ObjectRef::new(name).within(&namespace);
+        let Some(provider) = context.stores.providers.get(&found) else {
+            if sealed.is_some() {
                 providers.unreadable.insert(name.clone());
             }
             continue;

@@ -9,6 +9,7 @@ use futures::{Stream, StreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::DeserializeGuard;
+use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
 use tokio::sync::watch;
@@ -62,15 +63,23 @@ impl Unreadable {
     }
 
     fn put(&self, meta: &ObjectMeta) {
-        self.0.send_if_modified(|known| {
-            let sealed = Sealed::of(meta);
-            known.insert(place(meta), sealed.clone()) != Some(sealed)
+        self.change(|known| {
+            known.insert(place(meta), Sealed::of(meta));
         });
     }
 
     fn remove(&self, meta: &ObjectMeta) {
-        self.0
-            .send_if_modified(|known| known.remove(&place(meta)).is_some());
+        self.change(|known| {
+            known.remove(&place(meta));
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<Place, Sealed>)) {
+        self.0.send_if_modified(|known| {
+            let before = known.clone();
+            change(known);
+            *known != before
+        });
     }
 
     #[cfg(test)]
@@ -88,9 +97,11 @@ impl Sealed {
     }
 }
 
-/// Reads what a watch tells.
-pub(super) struct Reading<K: Resource<DynamicType = ()> + 'static> {
+/// Reads what a watch tells, and keeps the copies of what can be read. At every moment an object that is there is among the copies or
+/// among what cannot be read: who finds it in neither takes it for gone.
+pub(super) struct Reading<K: Resource<DynamicType = ()> + Clone + 'static> {
     watch: &'static str,
+    copies: Writer<K>,
     store: Store<K>,
     unreadable: Unreadable,
     /// Those of the list that is under way.
@@ -98,17 +109,36 @@ pub(super) struct Reading<K: Resource<DynamicType = ()> + 'static> {
 }
 
 impl<K: Resource<DynamicType = ()> + Clone> Reading<K> {
-    pub(super) fn new(watch: &'static str, store: Store<K>, unreadable: Unreadable) -> Self {
+    pub(super) fn new(watch: &'static str) -> Self {
+        let copies = Writer::default();
         Self {
             watch,
-            store,
-            unreadable,
+            store: copies.as_reader(),
+            copies,
+            unreadable: Unreadable::default(),
             listed: BTreeMap::new(),
         }
     }
 
-    /// The event with an object that can be read; none where there is no such object.
+    /// The copies.
+    pub(super) fn store(&self) -> Store<K> {
+        self.store.clone()
+    }
+
+    /// What cannot be read.
+    pub(super) fn unreadable(&self) -> Unreadable {
+        self.unreadable.clone()
+    }
+
+    /// The event with an object that can be read, once it is known here; none where there is no such object.
     pub(super) fn take_in(&mut self, event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+        let event = self.read(event)?;
+        self.keep(&event);
+        Some(event)
+    }
+
+    /// The event as far as it can be read. What cannot be is known as such before the copies change.
+    fn read(&mut self, event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
         match event {
             Event::Init => {
                 self.listed.clear();
@@ -122,31 +152,36 @@ impl<K: Resource<DynamicType = ()> + Clone> Reading<K> {
                 self.last(&found.metadata).map(Event::InitApply)
             }
             Event::InitDone => {
-                let listed = std::mem::take(&mut self.listed);
-                self.unreadable.0.send_if_modified(|known| {
-                    let differs = *known != listed;
-                    *known = listed;
-                    differs
-                });
+                self.unreadable.change(|known| known.extend(self.listed.clone()));
                 Some(Event::InitDone)
             }
-            Event::Apply(DeserializeGuard(Ok(object))) => {
-                self.unreadable.remove(object.meta());
-                Some(Event::Apply(object))
-            }
+            Event::Apply(DeserializeGuard(Ok(object))) => Some(Event::Apply(object)),
             Event::Apply(DeserializeGuard(Err(found))) => {
                 self.tell(&found.metadata, &found.error);
                 self.unreadable.put(&found.metadata);
                 None
             }
-            Event::Delete(DeserializeGuard(Ok(object))) => {
-                self.unreadable.remove(object.meta());
-                Some(Event::Delete(object))
-            }
+            Event::Delete(DeserializeGuard(Ok(object))) => Some(Event::Delete(object)),
             Event::Delete(DeserializeGuard(Err(found))) => {
-                self.unreadable.remove(&found.metadata);
-                self.last(&found.metadata).map(Event::Delete)
+                let last = self.last(&found.metadata);
+                if last.is_none() {
+                    self.unreadable.remove(&found.metadata);
+                }
+                last.map(Event::Delete)
             }
+        }
+    }
+
+    /// What can be read again, or is gone, ceases to be sealed after the copies changed.
+    fn keep(&mut self, event: &Event<K>) {
+        self.copies.apply_watcher_event(event);
+        match event {
+            Event::Apply(object) | Event::Delete(object) => self.unreadable.remove(object.meta()),
+            Event::InitDone => {
+                let listed = std::mem::take(&mut self.listed);
+                self.unreadable.change(|known| *known = listed);
+            }
+            Event::Init | Event::InitApply(_) => {}
         }
     }
 
@@ -181,42 +216,40 @@ mod tests {
     use futures::FutureExt as _;
     use keypool_crds::v1alpha1::ModelProvider;
     use kube::core::error_boundary::InvalidObject;
-    use kube::runtime::reflector;
-    use kube::runtime::reflector::store::Writer;
 
     use super::*;
     use crate::fixtures::{NAMESPACE, OPENAI, provider};
 
     struct Watch {
         reading: Reading<ModelProvider>,
-        writer: Writer<ModelProvider>,
-        store: Store<ModelProvider>,
     }
 
     impl Watch {
         fn new() -> Self {
-            let (store, writer) = reflector::store();
-            let reading = Reading::new("test", store.clone(), Unreadable::default());
             Self {
-                reading,
-                writer,
-                store,
+                reading: Reading::new("test"),
             }
         }
 
         fn hear(&mut self, event: Event<DeserializeGuard<ModelProvider>>) {
-            if let Some(event) = self.reading.take_in(event) {
-                self.writer.apply_watcher_event(&event);
-            }
+            self.reading.take_in(event);
         }
 
         /// Whether it is known to be there though it cannot be read, and whether there is a content of it.
         fn knows(&self, name: &str) -> (bool, bool) {
-            let kept = self.store.get(&ObjectRef::new(name).within(NAMESPACE));
+            let kept = self.reading.store.get(&ObjectRef::new(name).within(NAMESPACE));
             (
                 self.reading.unreadable.get(NAMESPACE, name).is_some(),
                 kept.is_some(),
             )
+        }
+
+        /// What is known of it before the copies change, and after.
+        fn steps(&mut self, event: Event<DeserializeGuard<ModelProvider>>, name: &str) -> [(bool, bool); 2] {
+            let event = self.reading.read(event).unwrap();
+            let before = self.knows(name);
+            self.reading.keep(&event);
+            [before, self.knows(name)]
         }
     }
 
@@ -280,5 +313,24 @@ mod tests {
         watch.hear(Event::Apply(newer("a")));
         watch.hear(Event::Delete(newer("a")));
         assert_eq!(watch.knows("a"), (false, false));
+    }
+
+    /// Who looks in between would write a document without its keys.
+    #[test]
+    fn what_is_there_is_never_among_neither() {
+        let mut watch = Watch::new();
+        for event in [Event::Init, Event::InitApply(newer("a"))] {
+            watch.hear(event);
+        }
+        assert_eq!(watch.steps(Event::InitDone, "a"), [(true, false); 2]);
+        let mended = watch.steps(Event::Apply(good("a")), "a");
+        assert_eq!(mended, [(true, false), (false, true)]);
+
+        let mut watch = Watch::new();
+        for event in [Event::Apply(newer("a")), Event::Init, Event::InitApply(good("a"))] {
+            watch.hear(event);
+        }
+        let in_a_gap = watch.steps(Event::InitDone, "a");
+        assert_eq!(in_a_gap, [(true, false), (false, true)]);
     }
 }
