@@ -86,6 +86,11 @@ impl Unreadable {
     pub(crate) fn note(&self, object: &impl Resource) {
         self.put(object.meta());
     }
+
+    #[cfg(test)]
+    pub(crate) fn forget(&self, object: &impl Resource) {
+        self.remove(object.meta());
+    }
 }
 
 impl Sealed {
