@@ -18,13 +18,14 @@ pub(super) fn scaled_to_zero(observed: &Observed<'_>) -> Option<Check> {
             )
         });
     }
-    // How many pods an earlier spec wanted is written nowhere but in what was said of it.
-    let old = old_conditions(observed);
-    let mut said = [ConditionType::Programmed, ConditionType::Available]
-        .into_iter()
-        .filter_map(|kind| Check::stored_of(old, kind, written));
-    let zero =
-        observed.fleet.counted().next().is_none() && said.any(|check| check.reason == Reason::ScaledToZero);
+    // How many pods an earlier spec wanted is written nowhere but in what was said since: under its own generation, and again under
+    // each later one that was not written.
+    let said = old_conditions(observed).iter().any(|condition| {
+        condition.type_ == ConditionType::Available.as_str()
+            && condition.reason == Reason::ScaledToZero.as_str()
+            && condition.observed_generation >= Some(written)
+    });
+    let zero = said && observed.fleet.counted().next().is_none();
     zero.then(|| {
         Check::no(
             Reason::ScaledToZero,

@@ -291,3 +291,27 @@ fn a_fleet_that_was_scaled_to_zero_stays_so_while_a_later_spec_is_refused() {
         case.store(at(second));
     }
 }
+
+#[test]
+fn a_fleet_that_was_scaled_to_zero_stays_so_while_a_later_spec_is_held() {
+    let mut case = Case::new();
+    case.fleet.wanted = 0;
+    case.fleet.pods.clear();
+    case.store(at(0));
+    let annotations = case.group.metadata.annotations.get_or_insert_default();
+    annotations.insert(PAUSED.into(), "true".into());
+    case.group.metadata.generation = Some(3);
+    case.fleet.wanted = 2;
+    for second in [1, 2] {
+        assert_eq!(case.word(AVAILABLE, at(second)), (NO, Reason::ScaledToZero));
+        let text = case.check(AVAILABLE, at(second)).unwrap().message;
+        assert!(text.contains("0 in generation 2"), "{text}");
+        case.store(at(second));
+    }
+    case.applied.as_mut().unwrap().desired.spec_generation = 3;
+    assert_eq!(
+        case.word(AVAILABLE, at(3)),
+        (NO, Reason::NoReadyProxies),
+        "written"
+    );
+}
