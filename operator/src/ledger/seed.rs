@@ -11,7 +11,7 @@ use keypool_crds::v1alpha1::{KeyReason, KeyState, KeyStatus};
 use sha2::{Digest, Sha256};
 
 use super::Ledger;
-use super::record::{Held, Holding, KeyRecord};
+use super::record::{Held, Holding, KeyRecord, ProviderRecord};
 use crate::moment::Moment;
 
 /// The instance of verdicts that come from the stored status.
@@ -38,14 +38,21 @@ impl Ledger {
             let Some(fingerprint) = status.fingerprint.as_deref().filter(|f| current(f)) else {
                 continue;
             };
-            let record = self.providers.entry(provider.to_owned()).or_default();
-            let key = record.keys.entry(fingerprint.to_owned()).or_default();
-            seed_key(key, (provider, fingerprint), status, now);
+            let ProviderRecord { keys, refuted, .. } = self.providers.entry(provider.to_owned()).or_default();
+            let key = keys.entry(fingerprint.to_owned()).or_default();
+            let refuted = |id: &VerdictId| refuted.contains_key(id);
+            seed_key(key, (provider, fingerprint), status, refuted, now);
         }
     }
 }
 
-fn seed_key(key: &mut KeyRecord, about: (&str, &str), status: &KeyStatus, now: Moment) {
+fn seed_key(
+    key: &mut KeyRecord,
+    about: (&str, &str),
+    status: &KeyStatus,
+    refuted: impl Fn(&VerdictId) -> bool,
+    now: Moment,
+) {
     let since = status
         .since
         .as_ref()
@@ -59,6 +66,10 @@ fn seed_key(key: &mut KeyRecord, about: (&str, &str), status: &KeyStatus, now: M
     let point = |time: &Time| now.monotonic_of(time.0);
     let mut hold = |state, reason, until: Option<&Time>, model: Option<&str>, learned| {
         let Some(held) = held(state, reason) else { return };
+        // Pods may have been heard before the status could be read.
+        if key.proven.is_some_and(|proven| proven > learned) {
+            return;
+        }
         let end = until.map_or(now.monotonic, point);
         let holding = Holding {
             held,
@@ -70,8 +81,13 @@ fn seed_key(key: &mut KeyRecord, about: (&str, &str), status: &KeyStatus, now: M
             soft: false,
         };
         if !key.holdings.values().any(|live| replaces_seed(live, &holding)) {
-            let said = format!("{about:?} {state} {model:?} {:?} {until:?}", status.since);
-            key.holdings.insert(name(&said), holding);
+            let name = name(&format!(
+                "{about:?} {state} {model:?} {:?} {until:?}",
+                status.since
+            ));
+            if !refuted(&name) {
+                key.holdings.insert(name, holding);
+            }
         }
     };
     // A whole key that rests because each of its models does is told by its models, unless there were too many to list.

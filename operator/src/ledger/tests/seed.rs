@@ -120,6 +120,32 @@ fn a_pod_that_proved_the_value_later_refutes_the_stored_status() {
     }
 }
 
+/// A provider may become readable long after its pods were first heard.
+#[test]
+fn a_late_leader_believes_no_status_that_pods_have_refuted() {
+    let scope = scope(&[("f", None)]);
+    let invalid = stored(KeyState::Invalid, KeyReason::RefusedByProvider, -60, None);
+    let seed = |ledger: &mut Ledger| ledger.seed(P, std::slice::from_ref(&invalid), |_| true, at(2));
+    for (age, stands) in [(0, false), (100_000, true)] {
+        let mut ledger = Ledger::default();
+        let mut answer = response("a", true, vec![(1, proven("f"))]);
+        answer.verdicts[0].age_ms = age;
+        ledger.receive(&scope, &answer, at(1));
+        seed(&mut ledger);
+        assert_eq!(held(&ledger, "f", at(2)).is_some(), stands, "proven {age} ms ago");
+    }
+    let mut before = Ledger::default();
+    seed(&mut before);
+    let told = before.advisories_for("a", &scope, at(2)).to_wire(at(2));
+    let mut refutation = response("a", false, vec![(1, refuted(&[told[0].id.clone()]))]);
+    // It was sent long ago, and its id is what counts.
+    refutation.verdicts[0].age_ms = 100_000;
+    let mut ledger = Ledger::default();
+    ledger.receive(&scope, &refutation, at(1));
+    seed(&mut ledger);
+    assert_eq!(held(&ledger, "f", at(2)), None);
+}
+
 #[test]
 fn rests_of_single_models_are_taken_over_too() {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
