@@ -93,10 +93,11 @@ pub fn status_before(observed: &Observed<'_>, later: Option<i64>) -> LoadBalance
     status
 }
 
-/// While the group is held, or cannot be served as it is written, no child is written: nobody acts upon a request, and it is for the
-/// pass that writes again.
+/// While the group is held, or cannot be served as it is written, or the last pass failed, not every child is written: a request is for
+/// the pass that writes them.
 fn stays(observed: &Observed<'_>) -> bool {
-    paused(observed).is_some() || observed.judged.is_err() || observed.refused.is_some()
+    let unserved = observed.judged.is_err() || observed.refused.is_some();
+    paused(observed).is_some() || unserved || observed.failure.is_some()
 }
 
 /// When the status changes by itself: the end of a wait.

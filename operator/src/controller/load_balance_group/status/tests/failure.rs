@@ -166,6 +166,9 @@ fn a_request_stays_open_while_nothing_is_written() {
     let members = std::mem::take(&mut case.group.spec.members);
     assert_eq!(handled(&case).as_deref(), Some("first"), "the spec is refused");
     case.group.spec.members = members;
+    case.failure = Some(failure("Secret", 500, ""));
+    assert_eq!(handled(&case).as_deref(), Some("first"), "the pass failed");
+    case.failure = None;
     assert_eq!(handled(&case).as_deref(), Some("second"));
 }
 
