@@ -72,8 +72,9 @@ fn decide(before: Option<&KeyStatus>, key: &KeyStatus, place: &str) -> Option<Ke
 fn missing(reason: KeyReason, place: &str) -> String {
     match reason {
         KeyReason::RefNotPermitted => {
-            // Either it is never a source, or the operator was granted no get on it: the condition knows.
-            format!("{place}, cannot be used; the condition ResolvedRefs says why and what to do")
+            format!(
+                "{place}, cannot be used: it is Keypool's own, a token of the cluster or a Helm release, or the operator may not read it; refer to a Secret of your own, or grant the operator get on this one"
+            )
         }
         KeyReason::HostNotAllowed => {
             format!(

@@ -75,7 +75,8 @@ fn notes_say_what_where_and_what_to_do() {
         ),
         (
             KeyReason::RefNotPermitted,
-            "batch: Secret openai-keys, key batch, cannot be used; the condition ResolvedRefs says why and what to do",
+            "batch: Secret openai-keys, key batch, cannot be used: it is Keypool's own, a token of the cluster or a Helm \
+             release, or the operator may not read it; refer to a Secret of your own, or grant the operator get on this one",
         ),
         (
             KeyReason::HostNotAllowed,
