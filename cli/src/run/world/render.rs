@@ -210,7 +210,7 @@ impl World {
                 }
                 Err(error) => {
                     let message = format!(
-                        "all groups together give a configuration that cannot be served ({:?} at /{}); serve fewer of them at a time. The last one that could keeps serving.",
+                        "all groups together give a configuration that cannot be served ({:?} at /{}); serve fewer of them at a time.",
                         error.code, error.path
                     );
                     let refused = Check::no(Reason::ConfigTooLarge, message);

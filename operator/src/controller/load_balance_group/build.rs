@@ -84,7 +84,7 @@ impl fmt::Debug for SecretResource {
 /// Builds everything.
 ///
 /// # Errors
-/// The condition `Accepted`, False, when the document cannot be: the last good one keeps serving.
+/// The condition `Accepted`, False, when the document cannot be.
 pub fn build(inputs: &Inputs<'_>) -> Result<Prepared, Check> {
     let group = inputs.group;
     let document = document::next(inputs).map_err(|error| refused(&error))?;
@@ -106,12 +106,12 @@ fn refused(error: &ConfigError) -> Check {
     match error.code {
         ConfigErrorCode::TooLarge => Check::no(
             Reason::ConfigTooLarge,
-            "the configuration with all keys and certificates is larger than one Secret can carry; split the group, or give its providers fewer credentials. The last configuration that fitted keeps serving.",
+            "the configuration with all keys and certificates is larger than one Secret can carry; split the group, or give its providers fewer credentials.",
         ),
         code => Check::no(
             Reason::InvalidSpec,
             format!(
-                "the proxies would refuse the configuration ({code:?} at {}); the last good one keeps serving.",
+                "the proxies would refuse the configuration ({code:?} at {}).",
                 error.path
             ),
         ),

@@ -206,7 +206,19 @@ fn accepted(observed: &Observed<'_>, group: &ValidatedGroup) -> Check {
     if let Some(failure) = observed.failure.filter(|failure| failure.spec_is_refused()) {
         return Check::no(Reason::InvalidSpec, failure.sentence());
     }
-    observed.refused.unwrap_or(&group.accepted).clone()
+    match observed.refused {
+        Some(check) => keeping(observed, check),
+        None => group.accepted.clone(),
+    }
+}
+
+/// Why a spec is not accepted, and that what was written before serves on, if anything was.
+fn keeping(observed: &Observed<'_>, check: &Check) -> Check {
+    let mut told = check.clone();
+    if observed.applied.is_some() {
+        told.message.push_str(" The last configuration keeps serving.");
+    }
+    told
 }
 
 /// Accepted, available, and every counted pod runs the current spec. A spec on its way does not unset it at once.

@@ -182,7 +182,7 @@ fn never_read(group: &ValidatedGroup) -> Option<Check> {
     Some(Check::no(
         Reason::UnsupportedValue,
         format!(
-            "members[{}].providerRef: ModelProvider {} holds a value that this version of the operator does not know; finish the upgrade of the operator, or take the value back. The last configuration keeps serving.",
+            "members[{}].providerRef: ModelProvider {} holds a value that this version of the operator does not know; finish the upgrade of the operator, or take the value back.",
             member.name, member.provider
         ),
     ))

@@ -4,7 +4,7 @@ use keypool_crds::v1alpha1::{ConditionType, LoadBalanceGroupStatus, Reason};
 
 use super::super::InvalidGroup;
 use super::programmed::{self, Rollout};
-use super::{Observed, available, old_conditions, paused, rollout, scale, unsupported};
+use super::{Observed, available, keeping, old_conditions, paused, rollout, scale, unsupported};
 use crate::conditions::{Check, Conditions};
 
 /// What was programmed before keeps serving, and what is said of that speaks of its
@@ -16,7 +16,7 @@ pub(super) fn refused(
 ) -> LoadBalanceGroupStatus {
     let (generation, accepted) = match later {
         Some(later) => (later, unsupported(observed, later)),
-        None => (invalid.generation, invalid.accepted.clone()),
+        None => (invalid.generation, keeping(observed, &invalid.accepted)),
     };
     let old = old_conditions(observed);
     let not_judged = Check::unknown(accepted.reason, "not judged before the object is accepted");

@@ -10,8 +10,7 @@ use keypool_crds::v1alpha1::{
 };
 
 use super::{
-    Applied, Conflict, Desired, Failure, Fleet, Observed, PodExchange, PodView, next_change, status,
-    status_before,
+    Applied, Conflict, Desired, Failure, Fleet, Observed, PodExchange, PodView, next_change, status_before,
 };
 use crate::conditions::Check;
 use crate::controller::load_balance_group::validate::Providers;
@@ -248,21 +247,20 @@ fn a_taken_name_is_told_and_the_rest_keeps_serving() {
 
 #[test]
 fn a_build_that_was_refused_is_told() {
-    let case = Case::new();
-    let refused = Check::no(Reason::ConfigTooLarge, "too large.");
-    let told = case.observe(at(1), |observed| {
-        status(&Observed {
-            refused: Some(&refused),
-            ..*observed
-        })
-    });
-    assert_eq!(
-        Check::stored(&told.conditions, ConditionType::Accepted),
-        Some(refused.clone())
+    let mut case = Case::new();
+    case.refused = Some(Check::no(Reason::ConfigTooLarge, "too large."));
+    let told = Check::no(
+        Reason::ConfigTooLarge,
+        "too large. The last configuration keeps serving.",
     );
+    for kind in [ConditionType::Accepted, ConditionType::Ready] {
+        assert_eq!(case.check(kind, at(1)), Some(told.clone()));
+    }
+    case.applied = None;
     assert_eq!(
-        Check::stored(&told.conditions, ConditionType::Ready),
-        Some(refused)
+        case.check(ConditionType::Accepted, at(1)),
+        case.refused,
+        "a new group has no last one"
     );
 }
 
