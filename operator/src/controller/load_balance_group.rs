@@ -1,7 +1,7 @@
 //! LoadBalanceGroup: from spec and fetched objects to a fleet's document and its Kubernetes resources, and from what the fleet
 //! acknowledged and learned to the group's status.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use keypool_contract::Secret;
@@ -42,8 +42,6 @@ pub struct ValidatedGroup {
     pub proxy: ValidatedProxy,
     /// The providers that members name and that exist, by name.
     pub providers: BTreeMap<String, Result<ValidatedProvider, InvalidProvider>>,
-    /// Names of providers that members name, and that exist and were never read.
-    pub unreadable: BTreeSet<String>,
     /// The condition `Accepted`, True.
     pub accepted: Check,
     /// The condition `ResolvedRefs`.
@@ -109,8 +107,6 @@ pub enum MemberProvider<'a> {
     Served(&'a ValidatedProvider),
     /// There is none of that name.
     NotFound,
-    /// It is there and was never read: it holds what this build does not know.
-    Unreadable,
     /// Its spec cannot be served.
     NotAccepted(&'a InvalidProvider),
     /// Its private authorities do not resolve, and will not come back by themselves.
@@ -121,7 +117,6 @@ impl ValidatedGroup {
     /// How a member's provider can serve it.
     pub fn provider_of(&self, member: &ValidatedMember) -> MemberProvider<'_> {
         match self.providers.get(&member.provider) {
-            None if self.unreadable.contains(&member.provider) => MemberProvider::Unreadable,
             None => MemberProvider::NotFound,
             Some(Err(invalid)) => MemberProvider::NotAccepted(invalid),
             Some(Ok(provider)) => match &provider.ca_bundle {

@@ -106,7 +106,7 @@ async fn stand_by(
     let id = ObjectId::of(group);
     let stored = Stored::read(context, &id).await?;
     stored.take_over(context, view);
-    stored.keep_exchanging(context, &id, Vec::new());
+    stored.keep_exchanging(context, group);
     Ok(())
 }
 

@@ -69,6 +69,7 @@ fn validated(
     let spec = &group.spec;
     name(&id.name)?;
     let members = members(&spec.members)?;
+    all_read(&members, &providers.unreadable)?;
     let (client_access, refusals) = client_access(&spec.client_access, &id, around)?;
     let mut validated = ValidatedGroup {
         generation: group.metadata.generation.unwrap_or_default(),
@@ -88,7 +89,6 @@ fn validated(
         resolved_refs: RefsCheck::of(&[]),
         members,
         providers: providers.judged,
-        unreadable: providers.unreadable,
         id,
     };
     validated.resolved_refs = resolved_refs(&validated, &refusals);
@@ -123,6 +123,20 @@ fn members(entries: &[api::Member]) -> Result<Vec<ValidatedMember>, Invalid> {
             })
         })
         .collect()
+}
+
+/// A provider that is there and was never read would be left out with all its keys: while a member needs it, nothing is served anew.
+fn all_read(members: &[ValidatedMember], unreadable: &BTreeSet<String>) -> Result<(), Invalid> {
+    let sealed = |member: &&ValidatedMember| unreadable.contains(&member.provider);
+    members.iter().find(sealed).map_or(Ok(()), |member| {
+        Err(Invalid {
+            reason: Reason::UnsupportedValue,
+            message: format!(
+                "members[{}].providerRef: ModelProvider {} holds a value that this version of the operator does not know; finish the upgrade of the operator, or take the value back.",
+                member.name, member.provider
+            ),
+        })
+    })
 }
 
 fn retry(of: &api::Retry) -> Result<Retry, Invalid> {
@@ -225,7 +239,7 @@ fn resolved_refs(group: &ValidatedGroup, refusals: &[(String, Refusal)]) -> Refs
     RefsCheck::of(&members.chain(keys).collect::<Vec<_>>())
 }
 
-/// A provider that is there is resolved, whatever is wrong with it, and be it never read: that is told by its own conditions, by the member's state and by
+/// A provider that is there is resolved, whatever is wrong with it: that is told by its own conditions, by the member's state and by
 /// `MembersHealthy`.
 fn member_problem(group: &ValidatedGroup, member: &ValidatedMember) -> Option<Problem> {
     let MemberProvider::NotFound = group.provider_of(member) else {

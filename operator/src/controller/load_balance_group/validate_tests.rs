@@ -38,7 +38,6 @@ members:
         .map(|member| match valid.provider_of(member) {
             MemberProvider::Served(_) => "served",
             MemberProvider::NotFound => "not found",
-            MemberProvider::Unreadable => "unreadable",
             MemberProvider::NotAccepted(_) => "not accepted",
             MemberProvider::NoAuthorities(_) => "no authorities",
         })

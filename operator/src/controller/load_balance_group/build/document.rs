@@ -83,10 +83,9 @@ pub fn content(group: &ValidatedGroup, material: &Material, before: Option<&Cont
         .iter()
         .filter_map(|member| match group.provider_of(member) {
             MemberProvider::Served(served) => Some(served),
-            MemberProvider::NotFound
-            | MemberProvider::Unreadable
-            | MemberProvider::NotAccepted(_)
-            | MemberProvider::NoAuthorities(_) => None,
+            MemberProvider::NotFound | MemberProvider::NotAccepted(_) | MemberProvider::NoAuthorities(_) => {
+                None
+            }
         })
         .filter_map(|served| {
             let before = before.and_then(|content| content.providers.get(&served.id.uid));

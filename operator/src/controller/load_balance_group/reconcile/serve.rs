@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use keypool_contract::exchange::ClearCooldown;
+use keypool_crds::v1alpha1::LoadBalanceGroup;
 use keypool_crds::v1alpha1::shared::{PAUSED, RECONCILE_REQUESTED_AT};
-use keypool_crds::v1alpha1::{LoadBalanceGroup, Reason};
 use kube::ResourceExt;
 
 use super::super::apply::apply;
 use super::super::build::{self, Inputs, Prepared};
 use super::super::status::{self, Applied, Conflict};
-use super::super::{MemberProvider, ValidatedGroup, ValidatedMember, fleet, names};
+use super::super::{ValidatedGroup, fleet, names};
 use super::stored::{self, Stored, owner};
 use crate::conditions::Check;
 use crate::controller::context::{Context, GroupView};
@@ -47,7 +46,7 @@ pub(super) async fn serve(
     match plan(context, group, &view.resource, &stored).await? {
         Plan::Write(writing) => write(context, group, *writing, stored.version, view).await,
         Plan::Stay(refused) => {
-            stored.keep_exchanging(context, &group.id, wishes(context, group));
+            stored.keep_exchanging(context, &view.resource);
             view.refused = refused;
             Ok(())
         }
@@ -62,9 +61,6 @@ async fn plan(
 ) -> Result<Plan, ReconcileError> {
     if held(resource, PAUSED) == Some("true") {
         return Ok(Plan::Stay(None));
-    }
-    if let Some(refused) = never_read(group) {
-        return Ok(Plan::Stay(Some(refused)));
     }
     let handled = resource.status.as_ref();
     let handled = handled.and_then(|status| status.last_handled_reconcile_at.as_deref());
@@ -100,7 +96,7 @@ async fn plan(
         scope: prepared.document.scope(),
         certificate: material.certificate.trusted(),
         token: material.token.clone(),
-        clear_cooldowns: wishes(context, group),
+        clear_cooldowns: stored::wishes(context, resource),
     };
     Ok(Plan::Write(Box::new(Writing {
         prepared,
@@ -173,26 +169,6 @@ async fn write(
     let said = before.filter(|before| !document_written && before.conflicts == applied.conflicts);
     view.applied = Some(said.unwrap_or(applied));
     Ok(())
-}
-
-/// A provider that is there and was never read would be left out with all its keys: nothing is written while a member needs it.
-fn never_read(group: &ValidatedGroup) -> Option<Check> {
-    let sealed = |member: &&ValidatedMember| matches!(group.provider_of(member), MemberProvider::Unreadable);
-    let member = group.members.iter().find(sealed)?;
-    Some(Check::no(
-        Reason::UnsupportedValue,
-        format!(
-            "members[{}].providerRef: ModelProvider {} holds a value that this version of the operator does not know; finish the upgrade of the operator, or take the value back.",
-            member.name, member.provider
-        ),
-    ))
-}
-
-fn wishes(context: &Context, group: &ValidatedGroup) -> Vec<ClearCooldown> {
-    let views = group
-        .valid_providers()
-        .filter_map(|provider| context.views.provider(&provider.id));
-    views.filter_map(|view| view.wish).collect()
 }
 
 fn held<'a>(group: &'a LoadBalanceGroup, annotation: &str) -> Option<&'a str> {

@@ -1,9 +1,12 @@
 //! What an earlier pass, or an earlier leader, wrote for a group: its rendered Secret.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 use keypool_contract::exchange::ClearCooldown;
+use keypool_crds::v1alpha1::LoadBalanceGroup;
+use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 
 use super::super::names;
@@ -53,7 +56,7 @@ impl Stored {
     }
 
     /// Without a new document the pods still report, and learn from each other.
-    pub(super) fn keep_exchanging(&self, context: &Context, group: &ObjectId, wishes: Vec<ClearCooldown>) {
+    pub(super) fn keep_exchanging(&self, context: &Context, group: &LoadBalanceGroup) {
         let parts = self.rendered.as_ref().and_then(Rendered::exchange_parts);
         let Some((stored, token, certificate)) = parts else {
             return;
@@ -64,10 +67,23 @@ impl Stored {
             scope: DocumentScope::of(&stored.document),
             certificate: certificate.trusted(),
             token: token.clone(),
-            clear_cooldowns: wishes,
+            clear_cooldowns: wishes(context, group),
         };
-        context.roster.desire(group, Arc::new(desired));
+        context.roster.desire(&ObjectId::of(group), Arc::new(desired));
     }
+}
+
+/// The wishes about a group's providers that its pods may not have heard.
+pub(super) fn wishes(context: &Context, group: &LoadBalanceGroup) -> Vec<ClearCooldown> {
+    let namespace = group.namespace().unwrap_or_default();
+    let members = group.spec.members.iter();
+    let names: BTreeSet<&str> = members.map(|member| member.provider_ref.name.as_str()).collect();
+    let views = names.into_iter().filter_map(|name| {
+        let provider = ObjectRef::new(name).within(&namespace);
+        let provider = context.stores.providers.get(&provider)?;
+        context.views.provider(&ObjectId::of(provider.as_ref()))
+    });
+    views.filter_map(|view| view.wish).collect()
 }
 
 /// The group as the owner of its children.

@@ -1,8 +1,8 @@
 use http::StatusCode;
 use keypool_crds::v1alpha1::Reason;
+use keypool_crds::v1alpha1::shared::CLEAR_COOLDOWN;
 
 use super::*;
-use crate::controller::load_balance_group::MemberProvider;
 use crate::controller::model_provider;
 use crate::controller::survey;
 use crate::fixtures::api::Led;
@@ -139,14 +139,8 @@ async fn a_provider_that_cannot_be_read_is_not_left_out() {
     reconcile(&led.context, Arc::new(chat.clone())).await.unwrap();
     let view = led.context.views.group(&ObjectId::of(&chat)).unwrap();
     assert_eq!(view.applied, None, "nothing is written");
-    let refused = view.refused.unwrap();
+    let refused = view.judged.unwrap_err().accepted;
     assert_eq!(refused.reason, Reason::UnsupportedValue);
-    let validated = view.judged.unwrap();
-    assert!(validated.resolved_refs.check.holds(), "it is there");
-    assert!(matches!(
-        validated.provider_of(&validated.members[1]),
-        MemberProvider::Unreadable
-    ));
     assert!(
         refused
             .message
@@ -154,4 +148,21 @@ async fn a_provider_that_cannot_be_read_is_not_left_out() {
         "{}",
         refused.message
     );
+}
+
+/// Its pods serve on, and hear of them as the others do.
+#[tokio::test]
+async fn a_group_that_is_not_served_anew_knows_the_wishes_about_its_providers() {
+    let mut led = Led::new();
+    let mut vllm = provider("vllm", VLLM);
+    let annotations = vllm.metadata.annotations.get_or_insert_default();
+    annotations.insert(CLEAR_COOLDOWN.into(), "now".into());
+    led.provider(&vllm);
+    model_provider::reconcile::look(&led.context, &Arc::new(vllm))
+        .await
+        .unwrap()
+        .unwrap();
+    let wishes = stored::wishes(&led.context, &group("chat", CHAT));
+    let told: Vec<_> = wishes.iter().map(|wish| wish.provider.as_str()).collect();
+    assert_eq!(told, ["uid-vllm"]);
 }

@@ -123,12 +123,6 @@ fn sentence(group: &ValidatedGroup, status: &MemberStatus) -> String {
     let member = group.members.iter().find(|member| member.name == *name);
     let provider = member.map_or("", |member| member.provider.as_str());
     match status.reason {
-        // Nobody reads it, so it has no conditions of now.
-        MemberReason::ProviderNotAccepted if group.unreadable.contains(provider) => {
-            format!(
-                "{name}: ModelProvider {provider} holds a value that this version of the operator does not know; finish the upgrade of the operator, or take the value back"
-            )
-        }
         MemberReason::ProviderNotFound => {
             format!(
                 "{name}: ModelProvider {provider} does not exist; create it, or correct members[{name}].providerRef"

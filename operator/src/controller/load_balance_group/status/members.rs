@@ -31,7 +31,7 @@ fn member_state(
     let provider = match group.provider_of(member) {
         MemberProvider::Served(provider) => provider,
         MemberProvider::NotFound => return empty(MemberState::Unresolved, MemberReason::ProviderNotFound),
-        MemberProvider::Unreadable | MemberProvider::NotAccepted(_) | MemberProvider::NoAuthorities(_) => {
+        MemberProvider::NotAccepted(_) | MemberProvider::NoAuthorities(_) => {
             return empty(MemberState::Unresolved, MemberReason::ProviderNotAccepted);
         }
     };

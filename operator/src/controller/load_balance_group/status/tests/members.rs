@@ -1,5 +1,5 @@
 use super::{
-    BTreeMap, Case, ConditionStatus, ConditionType, EndpointState, KeyHealth, KeyReason, KeyState,
+    BTreeMap, Case, Check, ConditionStatus, ConditionType, EndpointState, KeyHealth, KeyReason, KeyState,
     MemberReason, MemberState, ModelHealth, NO, Reason, YES, at, health, key, provider,
 };
 
@@ -185,26 +185,57 @@ fn without_reporters_nothing_is_claimed_but_what_is_known_here() {
     );
 }
 
+/// Nothing is written, and the pods serve on with what they were told last.
 #[test]
-fn a_provider_that_was_never_read_is_not_told_to_be_missing() {
+fn a_provider_that_was_never_read_changes_only_what_is_said_of_the_spec() {
     let mut case = Case::new();
-    let gone = case.providers.pop();
-    case.unreadable = vec!["vllm".to_owned()];
-    assert_eq!(
-        states(&case)[1],
-        (MemberState::Unresolved, MemberReason::ProviderNotAccepted, 0, 0)
-    );
-    assert_eq!(
-        case.word(ConditionType::ResolvedRefs, at(1)),
-        (YES, Reason::ResolvedRefs)
-    );
-    let told = case.check(ConditionType::MembersHealthy, at(1)).unwrap().message;
+    case.store(at(0));
+    let before = case.status(at(1));
+    let gone = std::mem::take(&mut case.providers);
+    case.health.clear();
+    case.unreadable = vec!["vllm".to_owned(), "openai".to_owned()];
+    for kind in [ConditionType::Accepted, ConditionType::Ready] {
+        assert_eq!(case.word(kind, at(1)), (NO, Reason::UnsupportedValue));
+    }
+    let told = case.check(ConditionType::Accepted, at(1)).unwrap().message;
     assert!(
-        told.starts_with(
-            "vllm: ModelProvider vllm holds a value that this version of the operator does not know"
-        ) && !told.contains("create"),
+        told.starts_with("members[openai].providerRef: ModelProvider openai holds a value")
+            && told.ends_with("The last configuration keeps serving."),
         "{told}"
     );
+    let now = case.status(at(1));
+    assert_eq!(
+        (&now.members, &now.key_summary, &now.member_summary),
+        (&before.members, &before.key_summary, &before.member_summary)
+    );
+    for kind in [
+        ConditionType::ResolvedRefs,
+        ConditionType::Programmed,
+        ConditionType::Available,
+        ConditionType::MembersHealthy,
+    ] {
+        assert_eq!(
+            case.check(kind, at(1)),
+            Check::stored(&before.conditions, kind),
+            "{kind:?}"
+        );
+    }
+    case.fleet.pods.clear();
+    assert_eq!(
+        case.word(ConditionType::Available, at(1)),
+        (NO, Reason::NoReadyProxies),
+        "pods come and go all the same"
+    );
+
+    case.group.status = None;
+    case.applied = None;
+    let told = case.check(ConditionType::Accepted, at(1)).unwrap().message;
+    assert!(!told.contains("keeps serving"), "{told}");
+    assert_eq!(
+        case.word(ConditionType::MembersHealthy, at(1)).0,
+        ConditionStatus::Unknown
+    );
     case.providers.extend(gone);
-    assert!(case.check(ConditionType::MembersHealthy, at(1)).unwrap().holds());
+    case.unreadable.clear();
+    assert!(case.check(ConditionType::Accepted, at(1)).unwrap().holds());
 }
