@@ -143,7 +143,7 @@ fn standing(
 fn used(context: &Context, view: &ProviderView, now: Monotonic) -> (ProviderUse, Option<Monotonic>) {
     let name = view.resource.name_any();
     let mut used = ProviderUse {
-        groups: BTreeSet::new(),
+        groups: never_read_users(context, view),
         models: BTreeSet::new(),
         reporters: Reporters::default(),
     };
@@ -160,6 +160,7 @@ fn used(context: &Context, view: &ProviderView, now: Monotonic) -> (ProviderUse,
             .filter(|member| member.provider_ref.name == name);
         let models: Vec<&String> = members.map(|member| &member.model).collect();
         if models.is_empty() {
+            used.groups.remove(&group.name_any());
             continue;
         }
         used.models.extend(models.into_iter().cloned());
@@ -180,6 +181,19 @@ fn used(context: &Context, view: &ProviderView, now: Monotonic) -> (ProviderUse,
     }
     used.reporters.settling = settled.is_some() && used.reporters.ready < used.reporters.total;
     (used, settled.into_iter().chain(silent).min())
+}
+
+/// The groups that used the provider when they were last read, by whatever leader, and that this one cannot read: nothing says that they
+/// do no longer.
+fn never_read_users(context: &Context, view: &ProviderView) -> BTreeSet<String> {
+    let namespace = view.resource.namespace().unwrap_or_default();
+    let said = context
+        .views
+        .provider_status(view)
+        .and_then(|status| status.used_by);
+    let sealed = |name: &String| context.stores.unreadable_groups.get(&namespace, name).is_some();
+    let names = said.into_iter().flat_map(|used| used.groups);
+    names.filter(sealed).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use keypool_crds::v1alpha1::{ConditionType, LoadBalanceGroup, ModelProvider, Reason};
+use keypool_crds::v1alpha1::{ConditionType, LoadBalanceGroup, ModelProvider, Reason, UsedBy};
 
 use super::*;
 use crate::conditions::Check;
@@ -106,4 +106,36 @@ async fn an_edit_that_is_mended_is_judged_before_anything_is_said() {
     led.group(&chat);
     pass(&vllm, &chat).await;
     assert_eq!(look(), ([1, 1], in_order), "a restored backup");
+}
+
+#[tokio::test]
+async fn a_group_that_was_never_read_still_uses_its_providers() {
+    let mut led = Led::new();
+    let mut vllm = provider("vllm", VLLM);
+    vllm.status = Some(ModelProviderStatus {
+        used_by: Some(UsedBy {
+            count: 3,
+            groups: ["chat", "gone", "other"].map(str::to_owned).into(),
+        }),
+        ..ModelProviderStatus::default()
+    });
+    led.provider(&vllm);
+    let other = "members: [{name: a, providerRef: {name: openai}, model: m}]";
+    let (chat, other) = (group("chat", CHAT), group("other", other));
+    let context = Arc::clone(&led.context);
+    for sealed in [&chat, &other] {
+        context.stores.unreadable_groups.note(sealed);
+    }
+    led.group(&other);
+    let pass = model_provider::reconcile::reconcile(&context, Arc::new(vllm.clone()));
+    pass.await.unwrap();
+    let look = || {
+        let view = context.views.provider(&ObjectId::of(&vllm)).unwrap();
+        let status = of_provider(&context, &view, context.clock.now()).0;
+        let word = Check::stored(&status.conditions, ConditionType::KeysHealthy).unwrap();
+        (status.used_by.unwrap().groups, word.reason)
+    };
+    assert_eq!(look(), (vec!["chat".to_owned()], Reason::NoReporters));
+    context.stores.unreadable_groups.forget(&chat);
+    assert_eq!(look(), (vec![], Reason::NotInUse), "it is gone");
 }
