@@ -13,7 +13,7 @@ use super::validate::{self, Providers};
 use super::{InvalidGroup, ValidatedGroup};
 use crate::controller::context::{Context, GroupView, Subject};
 use crate::controller::error::ReconcileError;
-use crate::controller::model_provider::reconcile::look;
+use crate::controller::model_provider::reconcile::{look, never_read};
 use crate::controller::model_provider::validate::Surroundings;
 use crate::install::ObjectId;
 use crate::moment::Monotonic;
@@ -122,6 +122,7 @@ async fn judge(
         let found = ObjectRef::new(name).within(&namespace);
         let Some(provider) = context.stores.providers.get(&found) else {
             if sealed.is_some() {
+                never_read::take_over(context, &namespace, name).await?;
                 providers.unreadable.insert(name.clone());
             }
             continue;

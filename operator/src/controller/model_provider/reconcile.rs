@@ -15,6 +15,8 @@ use crate::install::ObjectId;
 use crate::moment::Monotonic;
 use crate::reference;
 
+pub mod never_read;
+
 /// One pass. The groups that use the provider are woken every time: their pass costs little when nothing changed. Returns when
 /// the next pass is due because a grace ends.
 ///

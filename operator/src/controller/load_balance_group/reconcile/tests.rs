@@ -127,7 +127,7 @@ async fn a_client_secret_of_an_earlier_group_is_awaited() {
 }
 
 #[tokio::test]
-async fn a_provider_that_cannot_be_read_is_not_left_out() {
+async fn a_provider_that_was_never_read_is_not_left_out_and_keeps_its_verdicts() {
     let mut led = Led::new();
     led.provider(&provider("openai", OPENAI));
     let chat = group("chat", CHAT);
@@ -136,7 +136,39 @@ async fn a_provider_that_cannot_be_read_is_not_left_out() {
         .stores
         .unreadable_providers
         .note(&provider("vllm", VLLM));
+    let unheard_of = reconcile(&led.context, Arc::new(chat.clone())).await;
+    assert!(unheard_of.is_err(), "its status cannot be read");
+    assert!(led.context.views.group(&ObjectId::of(&chat)).is_none());
+    let key = |state: &str, fingerprint: &str| {
+        serde_json::json!({
+            "name": fingerprint, "state": state, "reason": "RefusedByProvider", "fingerprint": fingerprint,
+            "since": "2026-11-20T09:12:00Z",
+        })
+    };
+    let sealed = serde_json::json!({
+        "apiVersion": "keypool.dev/v1alpha1", "kind": "ModelProvider",
+        "metadata": {"name": "vllm", "namespace": "team", "uid": "uid-vllm"},
+        "spec": {"type": "Newer"},
+        "status": {"keys": [key("Invalid", "dead"), key("Newer", "new")], "newer": true},
+    });
+    led.hold(
+        "/apis/keypool.dev/v1alpha1/namespaces/team/modelproviders",
+        &serde_json::json!({
+            "apiVersion": "keypool.dev/v1alpha1", "kind": "ModelProviderList", "metadata": {}, "items": [sealed],
+        }),
+    );
     reconcile(&led.context, Arc::new(chat.clone())).await.unwrap();
+    let ledger = || led.context.knowledge.ledger(Clone::clone);
+    let once = ledger();
+    reconcile(&led.context, Arc::new(chat.clone())).await.unwrap();
+    assert_eq!(ledger(), once, "again is no news");
+    let now = led.context.clock.now().monotonic;
+    let holds = |value| once.standing("uid-vllm", value, &[], now).holds.len();
+    assert_eq!(
+        (holds("dead"), holds("new")),
+        (1, 0),
+        "what an earlier leader knew is known"
+    );
     let view = led.context.views.group(&ObjectId::of(&chat)).unwrap();
     assert_eq!(view.applied, None, "nothing is written");
     let refused = view.judged.unwrap_err().accepted;
