@@ -1,6 +1,6 @@
 //! The balancer: the one owner of everything that is learned about targets.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use crate::config::{Config, ConfigError, RetryConfig};
 use crate::group::Group;
@@ -30,6 +30,7 @@ mod units;
 mod view;
 
 use advice::Held;
+use tell::Refutation;
 
 /// Chooses targets and learns from what comes back. Not shared: its owner serialises the calls, each of which is short.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub struct Balancer {
     journal: Journal,
     advisories: Vec<Held>,
     /// Advised verdicts that an own success refuted, until the leader no longer sends them.
-    refuted: HashSet<ForeignId>,
+    refuted: HashMap<ForeignId, Refutation>,
     numbers: Numbers,
 }
 
@@ -124,7 +125,7 @@ impl Balancer {
             timers: Timers::default(),
             journal: Journal::default(),
             advisories: Vec::new(),
-            refuted: HashSet::new(),
+            refuted: HashMap::new(),
             numbers: Numbers::default(),
         };
         balancer.update(config, now)?;

@@ -105,7 +105,14 @@ fn a_seeded_verdict_is_handed_on_and_gives_way_to_the_true_one() {
 #[test]
 fn a_pod_that_proved_the_value_later_refutes_the_stored_status() {
     let scope = scope(&[("f", None)]);
-    for (age, snapshot, stands) in [(0, true, false), (100_000, true, true), (0, false, true)] {
+    // Stored for a minute when the leader begins, and heard of a second later. A pod that proved it before that and never since knows
+    // nothing of the verdict; one that freed it tells the moment when it did.
+    for (age, snapshot, stands) in [
+        (60_900, true, false),
+        (61_000, true, true),
+        (3_600_000, true, true),
+        (0, false, true),
+    ] {
         let mut ledger = Ledger::default();
         ledger.seed(
             P,
@@ -143,6 +150,23 @@ fn a_late_leader_believes_no_status_that_pods_have_refuted() {
     let mut ledger = Ledger::default();
     ledger.receive(&scope, &refutation, at(1));
     seed(&mut ledger);
+    assert_eq!(held(&ledger, "f", at(2)), None);
+}
+
+#[test]
+fn a_pod_that_refuted_a_verdict_while_nobody_heard_it_tells_it_in_its_snapshot() {
+    let scope = scope(&[("f", None)]);
+    let mut ledger = Ledger::default();
+    let status = stored(KeyState::Invalid, KeyReason::RefusedByProvider, -60, None);
+    ledger.seed(P, &[status], |_| true, at(0));
+    ledger.receive(
+        &scope,
+        &response("a", true, vec![(5, super::invalid("f"))]),
+        at(1),
+    );
+    // The maker is gone, and the other pod's exchange was broken when it found the key mended.
+    let snapshot = response("b", true, vec![(7, refuted(&[id("a", 5)]))]);
+    ledger.receive(&scope, &snapshot, at(2));
     assert_eq!(held(&ledger, "f", at(2)), None);
 }
 

@@ -24,10 +24,10 @@ impl Balancer {
         let known = self.next_tick();
         let old = std::mem::take(&mut self.advisories);
         self.refuted
-            .retain(|id| advisories.iter().any(|advisory| advisory.id == *id));
+            .retain(|id, _| advisories.iter().any(|advisory| advisory.id == *id));
         let fresh = advisories
             .iter()
-            .filter(|advisory| !self.refuted.contains(&advisory.id));
+            .filter(|advisory| !self.refuted.contains_key(&advisory.id));
         self.advisories = fresh
             .filter_map(|advisory| {
                 let before = old.iter().find(|held| {
@@ -47,7 +47,7 @@ impl Balancer {
         self.spread_advisories(now);
     }
 
-    /// Lays the advisories on what they concern.
+    /// Lays the advisories on what they concern, but for those that were refuted.
     pub(super) fn spread_advisories(&mut self, now: Time) {
         for provider in 0..self.providers.len() {
             let held = &self.providers[provider];
@@ -56,6 +56,7 @@ impl Balancer {
                 .advisories
                 .iter()
                 .filter(|a| a.advisory.provider == held.config.uid)
+                .filter(|a| !self.refuted.contains_key(&a.advisory.id))
             {
                 let places = places(held, &advisory.advisory.advice);
                 wanted.extend(places.into_iter().map(|at| (at, advisory.at(held, at))));

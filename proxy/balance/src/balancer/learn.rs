@@ -170,7 +170,7 @@ impl Balancer {
                 );
             }
         }
-        self.tell_refuted(place.provider, refuted, now);
+        self.tell_refuted(place.provider, &[place.key], refuted, now);
     }
 
     /// A value works: told the first time.

@@ -58,7 +58,7 @@ impl Balancer {
                         true => Vec::new(),
                         false => rest.absolve(probe.sent, now),
                     });
-                self.tell_refuted(provider, refuted.unwrap_or_default(), now);
+                self.tell_refuted(provider, &[index], refuted.unwrap_or_default(), now);
             }
             // A success of something sent later outweighs it.
             ProbeVerdict::Dead if key.proven_by > probe.sent => {}

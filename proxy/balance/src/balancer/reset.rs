@@ -45,6 +45,7 @@ impl Balancer {
                 key.suspected = false;
             }
         }
-        self.tell_refuted(provider, refuted, now);
+        let keys: Vec<usize> = places.iter().map(|place| place.key).collect();
+        self.tell_refuted(provider, &keys, refuted, now);
     }
 }

@@ -1,5 +1,7 @@
 //! What is told to others, and in which words.
 
+use std::sync::Arc;
+
 use super::Balancer;
 use crate::health::EndpointState;
 use crate::key::Proof;
@@ -7,6 +9,14 @@ use crate::provider::{Provider, RestAt};
 use crate::rest::{Kind, Own};
 use crate::time::Time;
 use crate::verdict::{CoolingReason, Finding, Report, Reports, Scope, VerdictId};
+
+/// How a refutation of another's verdict was told.
+#[derive(Clone, Debug)]
+pub(super) struct Refutation {
+    sequence: u64,
+    provider: Arc<str>,
+    at: Time,
+}
 
 impl Balancer {
     /// Own findings after a sequence number, or all that hold now when those are no longer kept (or for `None`).
@@ -53,21 +63,41 @@ impl Balancer {
         }
     }
 
-    /// Tells that verdicts no longer hold, and remembers foreign ones until the leader has heard it.
-    pub(super) fn tell_refuted(&mut self, provider: usize, verdicts: Vec<VerdictId>, now: Time) {
-        let Some(held) = self.providers.get(provider) else {
+    /// Tells that verdicts no longer hold, and remembers foreign ones until the leader has heard it. What refuted them proves these keys
+    /// anew: a new leader, which knows the verdicts by other names, goes by that.
+    pub(super) fn tell_refuted(
+        &mut self,
+        provider: usize,
+        keys: &[usize],
+        verdicts: Vec<VerdictId>,
+        now: Time,
+    ) {
+        let Some(held) = self.providers.get_mut(provider) else {
             return;
         };
         if verdicts.is_empty() {
             return;
         }
-        for verdict in &verdicts {
-            if let VerdictId::Foreign(id) = verdict {
-                self.refuted.insert(id.clone());
+        for key in keys {
+            if let Some(Proof::Proven { at, .. }) = held.keys.get_mut(*key).map(|key| &mut key.proof) {
+                *at = now;
             }
         }
-        self.journal
-            .report(&held.config.uid, now, Finding::Refuted { verdicts });
+        let finding = Finding::Refuted {
+            verdicts: verdicts.clone(),
+        };
+        let sequence = self.journal.report(&held.config.uid, now, finding);
+        for verdict in verdicts {
+            if let VerdictId::Foreign(id) = verdict {
+                let provider = Arc::clone(&held.config.uid);
+                let refutation = Refutation {
+                    sequence,
+                    provider,
+                    at: now,
+                };
+                self.refuted.insert(id, refutation);
+            }
+        }
     }
 
     pub(super) fn tell_endpoint(&mut self, provider: usize, state: Option<EndpointState>, now: Time) {
@@ -79,9 +109,17 @@ impl Balancer {
         }
     }
 
-    /// All that was told and still holds, under the names that it was told with.
+    /// All that was told and still holds, under the names that it was told with; and what was refuted, for a leader that may have lost it.
     fn snapshot(&self, now: Time) -> Vec<Report> {
-        let mut reports = Vec::new();
+        let refuted = self.refuted.iter().map(|(id, told)| Report {
+            sequence: told.sequence,
+            provider: Arc::clone(&told.provider),
+            at: told.at,
+            finding: Finding::Refuted {
+                verdicts: vec![VerdictId::Foreign(id.clone())],
+            },
+        });
+        let mut reports: Vec<Report> = refuted.collect();
         for held in &self.providers {
             let mut tell = |sequence, at, finding| {
                 reports.push(Report {

@@ -325,6 +325,72 @@ fn a_reader_gets_what_it_lacks_or_a_snapshot() {
 }
 
 #[test]
+fn a_snapshot_names_what_was_refuted_as_long_as_it_is_advised() {
+    let mut world = World::of(pool(&["a"]));
+    let refuted = |world: &World| -> Vec<_> {
+        let reports = world.balancer.reports_since(None, world.now).reports;
+        let reports = reports
+            .into_iter()
+            .filter(|report| matches!(report.finding, Finding::Refuted { .. }));
+        reports.map(|report| (report.at, report.finding)).collect()
+    };
+    let dead = Advice::Invalid {
+        fingerprint: key("a").fingerprint,
+    };
+    world
+        .balancer
+        .apply_advisories(&[advisory(5, dead.clone())], world.now);
+    world.probe("a", ProbeVerdict::Valid);
+    let mended = world.now;
+    world.secs(30);
+    let verdicts = vec![foreign(5)];
+    assert_eq!(refuted(&world), [(mended, Finding::Refuted { verdicts })]);
+    // It does not come back with another configuration either.
+    world.balancer.update(pool(&["a", "b"]), world.now).unwrap();
+    assert_eq!(world.state(0), (KeyState::Healthy, KeyReason::CooldownOver));
+    world.balancer.apply_advisories(&[], world.now);
+    assert_eq!(refuted(&world), []);
+}
+
+#[test]
+fn what_a_refutation_proved_is_proven_anew_in_a_snapshot() {
+    type Mend = fn(&mut World);
+    let ways: [(bool, Mend); 4] = [
+        (true, |world| world.probe("a", ProbeVerdict::Valid)),
+        (true, |world| {
+            world.once(Observation::Success);
+        }),
+        (true, |world| world.balancer.clear_cooldown("p", &[], world.now)),
+        (false, |world| world.probe("a", ProbeVerdict::Dead)),
+    ];
+    for (index, (mends, mend)) in ways.into_iter().enumerate() {
+        let mut world = World::of(pool(&["a"]));
+        world.once(Observation::Success);
+        let (served, _) = proof(&world);
+        world.secs(600);
+        match index {
+            1 => drop(world.once(rate(Some(60)))),
+            _ => world.probe("a", ProbeVerdict::Dead),
+        }
+        world.secs(60);
+        assert_eq!(proof(&world).0, served, "a verdict proves nothing");
+        world.secs(30);
+        mend(&mut world);
+        let proven = if mends { world.now } else { served };
+        world.secs(5);
+        assert_eq!(proof(&world), (proven, 1), "way {index}");
+    }
+}
+
+/// When the one value was proven, as a snapshot tells it, and under which number.
+fn proof(world: &World) -> (Time, u64) {
+    let snapshot = world.balancer.reports_since(None, world.now);
+    let mut reports = snapshot.reports.into_iter();
+    let proven = reports.find(|report| matches!(report.finding, Finding::Proven { .. }));
+    proven.map(|report| (report.at, report.sequence)).unwrap()
+}
+
+#[test]
 fn a_reader_that_lags_far_gets_a_snapshot() {
     let mut world = World::of(pool(&["a"]));
     for _ in 0..5_000 {

@@ -18,7 +18,7 @@ fn unprobed() -> Config {
 }
 
 impl World {
-    fn probe(&mut self, name: &str, verdict: ProbeVerdict) {
+    pub(crate) fn probe(&mut self, name: &str, verdict: ProbeVerdict) {
         let ticket = self.balancer.start_probe("p", &key(name).fingerprint).unwrap();
         self.balancer.confirm(&ticket, verdict, self.now);
     }
