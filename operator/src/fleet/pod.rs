@@ -18,6 +18,7 @@ use super::desired::Desired;
 use super::knowledge::{Briefing, Knowledge};
 use crate::install::ObjectId;
 use crate::k8s::lease::Term;
+use crate::ledger::DocumentScope;
 
 /// Where one pod is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -53,6 +54,10 @@ struct Told {
     offered: Option<(DocumentHash, tokio::time::Instant)>,
     briefing: Option<Briefing>,
     clears: Vec<ClearCooldown>,
+    /// What it ran when it last told everything.
+    covered: DocumentScope,
+    /// It is to tell everything: it runs values that it did not run then, and has forgotten what it knew of them at an earlier time.
+    lacks: bool,
 }
 
 /// The exchange with one pod, until it is dropped.
@@ -168,7 +173,12 @@ impl PodExchange {
         ExchangeRequest {
             term: u64::try_from(self.leader.term.held()).unwrap_or(0),
             reader: self.leader.identity.clone(),
-            instance: told.instance.clone(),
+            // A pod answers with a snapshot to one that does not know it.
+            instance: if told.lacks {
+                String::new()
+            } else {
+                told.instance.clone()
+            },
             confirmed: self.knowledge.confirmed(&told.instance),
             acknowledged: told.acknowledged.clone(),
             wait_ms: if first || news || document.is_some() || !clears.is_empty() {
@@ -206,6 +216,12 @@ impl PodExchange {
             told.clears.clone_from(&desired.clear_cooldowns);
         }
         told.acknowledged = response.acknowledgement.clone();
+        // Only a pod that runs the document by now has nothing left to forget.
+        let runs = told.acknowledged.hash.as_ref() == Some(desired.document.hash());
+        told.lacks = runs && !response.snapshot && !told.covered.covers(&desired.scope);
+        if runs && !told.lacks {
+            told.covered = desired.scope.clone();
+        }
         self.knowledge
             .receive(&self.group, &self.pod.uid, &desired.scope, response);
     }

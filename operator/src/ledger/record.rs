@@ -103,12 +103,11 @@ impl KeyRecord {
         self.proven = self.proven.max(Some(learned));
     }
 
-    /// Its maker no longer holds a verdict: a mended value is proven, a rest is over.
+    /// Its maker no longer holds a verdict: a rest is over. Whether the value works is told by a proof.
     pub(super) fn clear(&mut self, id: &VerdictId, now: Monotonic) {
         match self.holdings.remove(id).map(|holding| holding.held) {
-            Some(Held::Invalid) => self.prove(now),
             Some(Held::Cooling(_) | Held::Exhausted) => self.cooled = self.cooled.max(Some(now)),
-            None => {}
+            Some(Held::Invalid) | None => {}
         }
     }
 

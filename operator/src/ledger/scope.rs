@@ -47,6 +47,14 @@ impl DocumentScope {
             .is_some_and(|values| values.contains_key(fingerprint))
     }
 
+    /// Whether every value of the other is in it.
+    pub fn covers(&self, other: &Self) -> bool {
+        let values = other.providers.iter();
+        values
+            .flat_map(|(uid, values)| values.keys().map(move |fingerprint| (uid, fingerprint)))
+            .all(|(uid, fingerprint)| self.has(uid, fingerprint))
+    }
+
     /// The UIDs of its providers.
     pub fn providers(&self) -> impl Iterator<Item = &ProviderUid> {
         self.providers.keys()

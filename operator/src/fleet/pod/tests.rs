@@ -12,9 +12,9 @@ use super::{
     PodAddress, PodExchange, Term, Told, watch,
 };
 use crate::clock::Clock;
-use crate::ledger::DocumentScope;
 use crate::ledger::tests::P;
 use crate::ledger::tests::unproven::used;
+use crate::ledger::{DocumentScope, Proof};
 
 fn desired() -> Desired {
     Desired {
@@ -109,6 +109,80 @@ fn a_document_is_offered_until_the_pod_answered() {
     // One that the pod refused is not offered again at once.
     answered(&exchange, &mut refused, &offer, Acknowledgement::default());
     assert!(next(&exchange, &refused).document.is_none());
+}
+
+/// A pod forgets what it knew of a provider that leaves its document, and says nothing of that.
+#[test]
+fn a_pod_whose_document_gains_values_tells_everything_once_it_runs_it() {
+    let (exchange, mut told) = (exchange(), Told::default());
+    let mut turn = |desired: &Desired, runs: bool, findings: Vec<Finding>| -> ExchangeRequest {
+        let request = exchange.request(desired, &told, &Briefing::default());
+        let verdict = |finding| Verdict {
+            id: VerdictId {
+                instance: "i".into(),
+                sequence: 1,
+            },
+            provider: P.into(),
+            finding,
+            age_ms: 0,
+        };
+        let response = ExchangeResponse {
+            instance: "i".into(),
+            acknowledgement: Acknowledgement {
+                hash: runs.then(|| desired.document.hash().clone()),
+                ..Acknowledgement::default()
+            },
+            snapshot: request.instance.is_empty(),
+            sequence: 1,
+            verdicts: findings.into_iter().map(verdict).collect(),
+        };
+        exchange.take_in(desired, &mut told, Briefing::default(), &request, response);
+        request
+    };
+    let document = |bytes: &[u8], values: &[(&str, Option<&str>)]| Desired {
+        document: Encoded::from_bytes(bytes.to_vec()),
+        scope: DocumentScope::of(&used(values)),
+        ..desired()
+    };
+    let with = document(b"{}", &[("f", None), ("g", None)]);
+    let without = document(b"{ }", &[("g", None)]);
+    let dead = Finding::Invalid {
+        fingerprint: "f".into(),
+    };
+    turn(&with, true, vec![dead]);
+    assert!(!turn(&with, true, Vec::new()).instance.is_empty());
+    let holds = || {
+        let now = exchange.knowledge.clock.now().monotonic;
+        let standing = exchange
+            .knowledge
+            .ledger(|ledger| ledger.standing(P, "f", &[], now));
+        (standing.holds.len(), standing.proof)
+    };
+    for _ in 0..2 {
+        assert!(!turn(&without, true, Vec::new()).instance.is_empty());
+    }
+    let offer = turn(&with, false, Vec::new());
+    assert!(offer.document.is_some() && !offer.instance.is_empty());
+    assert!(!turn(&with, true, Vec::new()).instance.is_empty());
+    assert_eq!(
+        holds(),
+        (1, Proof::None),
+        "it runs the document only since this answer"
+    );
+    assert!(turn(&with, true, Vec::new()).instance.is_empty());
+    assert_eq!(
+        holds(),
+        (0, Proof::None),
+        "and what went by itself proves nothing"
+    );
+    assert!(!turn(&with, true, Vec::new()).instance.is_empty());
+
+    // One that does not take the next document is not asked at every turn: it would answer each at once.
+    turn(&without, true, Vec::new());
+    turn(&with, true, Vec::new());
+    let other = document(b"{  }", &[("f", None), ("g", None)]);
+    turn(&other, false, Vec::new());
+    assert!(!turn(&other, false, Vec::new()).instance.is_empty());
 }
 
 #[test]
