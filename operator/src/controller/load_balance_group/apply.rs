@@ -40,8 +40,10 @@ pub async fn apply(
         return Ok(conflicts);
     }
     document_written();
-    note(children.bring(owner, service, None).await, &mut conflicts)?;
+    let reached = note(children.bring(owner, service, None).await, &mut conflicts)?;
     match client_secret {
+        // Behind somebody else's Service, applications would send their key and their prompts to a stranger.
+        Some(_) if !reached => {}
         Some(secret) => drop(note(children.bring(owner, secret.0, None).await, &mut conflicts)?),
         None => {
             children
@@ -65,5 +67,50 @@ fn note(written: Result<(), ApplyError>, conflicts: &mut Vec<Conflict>) -> Resul
             Ok(false)
         }
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http::StatusCode;
+    use k8s_openapi::api::core::v1::{Secret, Service};
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
+    use crate::controller::load_balance_group::reconcile::reconcile;
+    use crate::fixtures::api::Led;
+    use crate::fixtures::{CHAT, OPENAI, VLLM, group, named, provider};
+    use crate::install::ObjectId;
+
+    #[tokio::test]
+    async fn nobody_is_told_of_a_service_that_is_somebody_elses() {
+        let mut led = Led::new();
+        for provider in [provider("openai", OPENAI), provider("vllm", VLLM)] {
+            led.provider(&provider);
+        }
+        let chat = group("chat", CHAT);
+        led.group(&chat);
+        let id = ObjectId::of(&chat);
+        let mut service = Service::default();
+        service.metadata.name = Some("chat-keypool".into());
+        led.hold("/api/v1/namespaces/team/services/chat-keypool", &service);
+        // What is there already would be written again.
+        let mut ours: Secret = named("chat-client");
+        ours.metadata.uid = Some("s".into());
+        ours.metadata.owner_references = Some(vec![OwnerReference {
+            api_version: "keypool.dev/v1alpha1".into(),
+            kind: "LoadBalanceGroup".into(),
+            name: id.name.clone(),
+            uid: id.uid.clone(),
+            controller: Some(true),
+            ..OwnerReference::default()
+        }]);
+        led.hold("/api/v1/namespaces/team/secrets/chat-client", &ours);
+        led.refuse(Some(("/secrets/chat-client", StatusCode::IM_A_TEAPOT)));
+        reconcile(&led.context, Arc::new(chat)).await.unwrap();
+        let conflicts = led.context.views.group(&id).unwrap().applied.unwrap().conflicts;
+        let kinds: Vec<_> = conflicts.iter().map(|conflict| conflict.kind.as_str()).collect();
+        assert_eq!(kinds, ["Service"]);
     }
 }
