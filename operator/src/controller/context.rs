@@ -171,6 +171,13 @@ impl Views {
         self.providers.lock().get(id).cloned()
     }
 
+    /// The object of that UID as it was judged.
+    pub fn provider_of_uid(&self, uid: &str) -> Option<Arc<ModelProvider>> {
+        let providers = self.providers.lock();
+        let view = providers.iter().find(|(id, _)| id.uid == uid)?.1;
+        Some(Arc::clone(&view.resource))
+    }
+
     /// A group.
     pub fn group(&self, id: &ObjectId) -> Option<GroupView> {
         self.groups.lock().get(id).cloned()
@@ -204,11 +211,6 @@ impl Views {
     /// A group's status was written.
     pub fn group_written(&self, id: ObjectId, status: LoadBalanceGroupStatus) {
         self.group_statuses.lock().insert(id, status);
-    }
-
-    /// All providers.
-    pub fn providers(&self) -> Vec<ProviderView> {
-        self.providers.lock().values().cloned().collect()
     }
 
     /// All groups of a namespace.

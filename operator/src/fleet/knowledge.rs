@@ -142,7 +142,7 @@ impl Knowledge {
         if before.as_ref().is_none_or(|before| back(before) || !same(before)) {
             self.tell(News::Group(group.clone()));
         }
-        if freed || !received.changed.is_empty() {
+        if freed || received.briefs {
             self.version.send_modify(|version| *version += 1);
         }
         received

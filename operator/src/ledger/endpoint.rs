@@ -18,14 +18,22 @@ const FRESH: Duration = Duration::from_secs(60);
 pub(super) struct EndpointRecord(BTreeMap<String, (Monotonic, EndpointState)>);
 
 impl EndpointRecord {
-    /// Whether this is a later word than the pod's last.
-    pub(super) fn say(&mut self, instance: &str, state: EndpointState, learned: Monotonic) -> bool {
+    /// Whether this changes the merged word, or lets it change by itself earlier than before. A pod repeats what has not changed.
+    pub(super) fn say(
+        &mut self,
+        instance: &str,
+        state: EndpointState,
+        learned: Monotonic,
+        now: Monotonic,
+    ) -> bool {
         let word = (learned, state);
         if self.0.get(instance).is_some_and(|last| *last >= word) {
             return false;
         }
+        let (before, due) = (self.state(now), self.next_change(now));
         self.0.insert(instance.to_owned(), word);
-        true
+        let sooner = |at| due.is_none_or(|due| at < due);
+        before != self.state(now) || self.next_change(now).is_some_and(sooner)
     }
 
     /// The merged word; none when nobody ever spoke.
@@ -45,13 +53,16 @@ impl EndpointRecord {
         words.into_iter().max().map(|(_, state)| *state)
     }
 
-    /// When a word stops being fresh.
+    /// When the merged word changes by itself, because another one stops being fresh.
     pub(super) fn next_change(&self, now: Monotonic) -> Option<Monotonic> {
+        let state = self.state(now);
+        let others = self.0.values().any(|(_, other)| Some(*other) != state);
         let ends = self
             .0
             .values()
+            .filter(|_| others)
             .map(|(learned, _)| *learned + FRESH + Duration::from_millis(1));
-        ends.filter(|end| now < *end).min()
+        ends.filter(|end| now < *end && self.state(*end) != state).min()
     }
 
     /// Drops the words of pods that are gone, once a living one has spoken.

@@ -22,6 +22,8 @@ const REFUTED_AT_MOST: usize = 4_096;
 pub struct Received {
     /// Providers about which something new is known.
     pub changed: BTreeSet<String>,
+    /// Whether that may concern what pods are told. How an endpoint answers, each sees for itself.
+    pub briefs: bool,
     /// Verdicts that were dropped: about what is not in the pod's document, or in another pod's name.
     pub dropped: usize,
 }
@@ -38,6 +40,7 @@ impl Ledger {
             let record = self.providers.entry(verdict.provider.clone()).or_default();
             if record.take_in(verdict, scope, response.snapshot, now.monotonic) {
                 received.changed.insert(verdict.provider.clone());
+                received.briefs |= !matches!(verdict.finding, Finding::Endpoint { .. });
             }
         }
         if response.snapshot {
@@ -75,6 +78,7 @@ impl Ledger {
                 for id in lacking {
                     key.clear(&id, now);
                     received.changed.insert(uid.clone());
+                    received.briefs = true;
                 }
             }
         }
@@ -107,7 +111,7 @@ impl ProviderRecord {
                 return self.refute(verdicts, scope, &verdict.provider, learned, now);
             }
             Finding::Endpoint { state } => {
-                return self.endpoint.say(&verdict.id.instance, *state, learned);
+                return self.endpoint.say(&verdict.id.instance, *state, learned, now);
             }
             Finding::Cooling {
                 scope: what,

@@ -165,15 +165,11 @@ impl Writer {
                 self.wake(Subject::Group(ObjectRef::new(&id.name).within(&id.namespace)));
             }
             News::Provider(uid) => {
-                let view = self
-                    .context
-                    .views
-                    .providers()
-                    .into_iter()
-                    .find(|view| view.resource.uid().as_ref() == Some(uid));
-                let Some(view) = view else { return };
-                self.wake(Subject::Provider(ObjectRef::from_obj(view.resource.as_ref())));
-                self.wake_groups_of(&view.resource);
+                let Some(provider) = self.context.views.provider_of_uid(uid) else {
+                    return;
+                };
+                self.wake(Subject::Provider(ObjectRef::from_obj(provider.as_ref())));
+                self.wake_groups_of(&provider);
             }
         }
     }

@@ -58,3 +58,35 @@ fn the_endpoint_is_reached_when_one_that_tried_lately_reached_it() {
         Some(EndpointState::TlsInvalid)
     );
 }
+
+#[test]
+fn what_a_pod_repeats_is_no_news_until_it_may_change_the_merged_word() {
+    let scope = scope(&[("f", None)]);
+    let mut ledger = Ledger::default();
+    let reached = EndpointState::Reachable;
+    for (pod, second, state, news, next) in [
+        ("a", 0, reached, true, None),
+        ("a", 30, reached, false, None),
+        ("b", 40, reached, false, None),
+        // After a silence of all, too.
+        ("a", 500, reached, false, None),
+        ("b", 510, EndpointState::Refused, true, Some(560)),
+        ("a", 530, reached, false, None),
+        ("b", 540, EndpointState::Refused, true, Some(590)),
+        ("b", 600, EndpointState::Refused, false, None),
+        ("a", 610, reached, true, None),
+    ] {
+        let now = at(second).monotonic;
+        let before = ledger.endpoint(P, now);
+        let answer = response(pod, false, vec![(second as u64 + 1, Finding::Endpoint { state })]);
+        let received = ledger.receive(&scope, &answer, at(second));
+        assert_eq!(
+            (!received.changed.is_empty(), received.briefs),
+            (news, false),
+            "{second}"
+        );
+        assert!(news || before == ledger.endpoint(P, now), "{second}");
+        let due = next.map(|second| at(second).monotonic + Duration::from_millis(1));
+        assert_eq!(ledger.next_change(P, now), due, "{second}");
+    }
+}
