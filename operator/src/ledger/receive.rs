@@ -1,6 +1,6 @@
 //! What a pod says, taken into the ledger.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use keypool_contract::exchange::ExchangeResponse;
@@ -49,6 +49,26 @@ impl Ledger {
         let last = self.received.entry(response.instance.clone()).or_default();
         *last = response.sequence.max(*last);
         received
+    }
+
+    /// A person wants rests to end: forgets the verdicts about a provider that hold where `concerns` says so of a value, and of whether its
+    /// quota group is meant. Their makers may be gone, and pods to come are not told of them.
+    pub fn clear_cooldown(&mut self, provider: &str, concerns: impl Fn(&str, bool) -> bool, now: Monotonic) {
+        let Some(ProviderRecord { keys, refuted, .. }) = self.providers.get_mut(provider) else {
+            return;
+        };
+        for (fingerprint, key) in keys {
+            let concerned: Vec<VerdictId> = key
+                .holdings
+                .iter()
+                .filter(|(_, holding)| holding.is_told(now) && concerns(fingerprint, holding.quota_group))
+                .map(|(id, _)| id.clone())
+                .collect();
+            for id in concerned {
+                key.clear(&id, now);
+                remember(refuted, id, now);
+            }
+        }
     }
 
     /// A snapshot is everything that the pod holds: a verdict of its own that is not in it was cleared by its maker.
@@ -207,11 +227,15 @@ impl ProviderRecord {
                 None => {}
             }
             // The verdict itself may still come: from its maker, to a leader that has heard the refutation first.
-            if self.refuted.len() < REFUTED_AT_MOST {
-                self.refuted.entry(id.clone()).or_insert(now + REFUTED_KEPT);
-            }
+            remember(&mut self.refuted, id.clone(), now);
         }
         cleared
+    }
+}
+
+fn remember(refuted: &mut BTreeMap<VerdictId, Monotonic>, id: VerdictId, now: Monotonic) {
+    if refuted.len() < REFUTED_AT_MOST {
+        refuted.entry(id).or_insert(now + REFUTED_KEPT);
     }
 }
 

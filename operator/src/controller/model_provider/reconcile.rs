@@ -96,7 +96,18 @@ fn remember(
             .amend(|ledger| ledger.seed(&id.uid, &status.keys, current, now));
     }
     // The status soon says that a wish was handled; pods that start to listen later must hear it all the same.
-    let wish = wish::clear_cooldown(provider).or_else(|| before.and_then(|view| view.wish));
+    let heard = before.and_then(|view| view.wish);
+    let wish = wish::clear_cooldown(provider);
+    if let Some(new) = wish.as_ref().filter(|wish| heard.as_ref() != Some(wish)) {
+        let stored = provider.status.as_ref().map_or(&[][..], |status| &status.keys);
+        let credentials = judged
+            .as_ref()
+            .map_or(&[][..], |validated| &validated.credentials);
+        context
+            .knowledge
+            .amend(|ledger| wish::act(new, stored, credentials, ledger, looked));
+    }
+    let wish = wish.or(heard);
     context.views.put_provider(ProviderView {
         resource: Arc::clone(provider),
         judged,

@@ -1,3 +1,5 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use keypool_crds::v1alpha1::shared::CLEAR_COOLDOWN;
 use keypool_crds::v1alpha1::{KeyReason, KeyState, KeyStatus, ModelProviderStatus};
 
 use super::*;
@@ -50,4 +52,44 @@ async fn a_new_leader_keeps_what_is_known_of_a_value_that_is_away_and_knows_who_
         status.used_by.map(|used| used.groups),
         Some(vec!["chat".to_owned()])
     );
+}
+
+/// A pod that starts later has nothing to clear when it hears of the wish, and is told the verdicts only then.
+#[tokio::test]
+async fn a_wish_is_acted_upon_where_no_pod_hears_of_it() {
+    let mut led = Led::new();
+    let mut openai = provider("openai", OPENAI);
+    openai.status = Some(ModelProviderStatus {
+        keys: ["team-a", "team-b", "batch"]
+            .map(|name| refused(name, &format!("{name:_>8}")))
+            .into(),
+        ..ModelProviderStatus::default()
+    });
+    led.provider(&openai);
+    let states = async |openai: &ModelProvider| {
+        look(&led.context, &Arc::new(openai.clone()))
+            .await
+            .unwrap()
+            .unwrap();
+        let view = led.context.views.provider(&ObjectId::of(openai)).unwrap();
+        let (status, _) = survey::of_provider(&led.context, &view, led.context.clock.now());
+        status.keys.iter().map(|key| key.state).collect::<Vec<_>>()
+    };
+    assert_eq!(states(&openai).await, [KeyState::Invalid; 3]);
+    let annotations = openai.metadata.annotations.get_or_insert_default();
+    annotations.insert(CLEAR_COOLDOWN.into(), "now:team-b".into());
+    let cleared = [KeyState::Invalid, KeyState::Unknown, KeyState::Invalid];
+    assert_eq!(states(&openai).await, cleared);
+
+    // Once: what is learned from then on stands.
+    let keys = &openai.status.as_ref().unwrap().keys;
+    let now = led.context.clock.now();
+    let again = KeyStatus {
+        since: Some(Time(now.wall)),
+        ..keys[1].clone()
+    };
+    led.context
+        .knowledge
+        .amend(|ledger| ledger.seed("uid-openai", &[again], |_| true, now));
+    assert_eq!(states(&openai).await, [KeyState::Invalid; 3]);
 }
