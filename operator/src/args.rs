@@ -1,6 +1,6 @@
 //! The operator's flags. Parsing has no effects.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use clap::Parser;
@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long)]
     pub require_allowed_hosts: bool,
     /// Where health and metrics are served.
-    #[arg(long, default_value = "0.0.0.0:8081")]
+    #[arg(long, default_value_t = any(8081))]
     pub health_listen: SocketAddr,
     /// Name of the Lease.
     #[arg(long, default_value = "keypool-operator")]
@@ -42,6 +42,15 @@ pub struct Args {
     /// Seconds between two looks at the Lease.
     #[arg(long, default_value = "2", value_parser = seconds)]
     pub retry_period: Duration,
+}
+
+/// All addresses of both families; of IPv4 alone on a machine that has no other.
+fn any(port: u16) -> SocketAddr {
+    let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+    match UdpSocket::bind(both) {
+        Ok(_) => SocketAddr::new(both.ip(), port),
+        Err(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -64,5 +73,26 @@ impl Args {
             );
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn health_is_served_in_every_family_that_the_machine_has() {
+        let needed = ["keypool-operator", "--proxy-image=p:1", "--namespace=n"];
+        let args = Args::try_parse_from(needed).unwrap();
+        assert_eq!(args.health_listen.port(), 8081);
+        let listener = TcpListener::bind((args.health_listen.ip(), 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for ip in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+            if TcpListener::bind((ip, 0)).is_ok() {
+                assert!(TcpStream::connect((ip, port)).is_ok(), "{ip}");
+            }
+        }
     }
 }
