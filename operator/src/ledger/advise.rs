@@ -16,6 +16,8 @@ const SHORTEST_REST: Duration = Duration::from_secs(5);
 /// Verdicts of one scope that are handed on: the latest to end. A fleet of many pods that all met one limit must not fill
 /// every exchange with it.
 const PER_SCOPE: usize = 8;
+/// Verdicts that one pod is told in all, at some hundred bytes each: its exchange takes a megabyte beside the document, and refuses more.
+const AT_MOST: usize = 1_024;
 
 /// The advisories for one pod. Two are equal when they would tell the pod the same.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +38,7 @@ impl Eq for Advisories {}
 impl Ledger {
     /// What the pod that runs `instance` and serves `scope` should know: AUTH, CREDIT and RATE verdicts of other pods.
     pub fn advisories_for(&self, instance: &str, scope: &DocumentScope, now: Moment) -> Advisories {
-        let mut all = BTreeMap::new();
+        let mut all = Vec::new();
         for uid in scope.providers() {
             let Some(record) = self.providers.get(uid) else {
                 continue;
@@ -56,14 +58,19 @@ impl Ledger {
                 }
                 for mut verdicts in by_scope.into_values() {
                     verdicts.sort_by_key(|(id, holding)| std::cmp::Reverse((weight(holding), *id)));
-                    for (id, holding) in verdicts.into_iter().take(PER_SCOPE) {
-                        all.insert(id.clone(), (uid.clone(), fingerprint.clone(), holding.clone()));
-                    }
+                    let told = verdicts.into_iter().take(PER_SCOPE).enumerate();
+                    all.extend(told.map(|(place, (id, holding))| (place, id, holding, uid, fingerprint)));
                 }
             }
         }
+        // Where there are too many, something of every scope comes before more of one.
+        all.sort_by_key(|(place, id, holding, ..)| (*place, std::cmp::Reverse((weight(holding), *id))));
+        let told = all.into_iter().take(AT_MOST);
+        let told = told.map(|(_, id, holding, uid, fingerprint)| {
+            (id.clone(), (uid.clone(), fingerprint.clone(), holding.clone()))
+        });
         Advisories {
-            told: all,
+            told: told.collect(),
             at: now.monotonic,
         }
     }

@@ -104,3 +104,35 @@ fn many_pods_with_one_limit_do_not_fill_every_exchange() {
     assert_eq!(told.len(), 8);
     assert!(told.iter().any(|advisory| advisory.finding == cooling("f", 79)));
 }
+
+#[test]
+fn a_pod_is_told_no_more_than_its_exchange_takes_and_the_gravest_of_everything_first() {
+    let values: Vec<String> = (0..200).map(|value| format!("f{value}")).collect();
+    let named: Vec<_> = values.iter().map(|value| (value.as_str(), None)).collect();
+    let (mut ledger, scope) = (Ledger::default(), scope(&named));
+    for pod in 0..8 {
+        let findings = values.iter().zip(1..).map(|(value, sequence)| match pod {
+            0 if sequence > 100 => (sequence, invalid(value)),
+            _ => (sequence, cooling(value, 30 + sequence + pod)),
+        });
+        let answer = response(&format!("pod{pod}"), false, findings.collect());
+        ledger.receive(&scope, &answer, at(0));
+    }
+    let told = ledger.advisories_for("new", &scope, at(0)).to_wire(at(0));
+    assert_eq!(told.len(), 1_024, "of 1600");
+    for value in &values {
+        let of = |finding: &Finding| match finding {
+            Finding::Invalid { fingerprint } => fingerprint == value,
+            Finding::Cooling { scope, .. } => scope.fingerprint == *value,
+            _ => false,
+        };
+        assert!(
+            told.iter().filter(|told| of(&told.finding)).count() >= 5,
+            "{value}"
+        );
+    }
+    let dead = told
+        .iter()
+        .filter(|told| matches!(told.finding, Finding::Invalid { .. }));
+    assert_eq!(dead.count(), 100);
+}

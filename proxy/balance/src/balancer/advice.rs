@@ -1,5 +1,7 @@
 //! Advisories: what other processes learned. They replace each other as a whole and are kept for configurations to come.
 
+use std::collections::{HashMap, HashSet};
+
 use super::Balancer;
 use crate::ids::Tick;
 use crate::provider::{Provider, RestAt};
@@ -23,16 +25,18 @@ impl Balancer {
         self.advance(now);
         let known = self.next_tick();
         let old = std::mem::take(&mut self.advisories);
-        self.refuted
-            .retain(|id, _| advisories.iter().any(|advisory| advisory.id == *id));
+        let old: HashMap<_, _> = old
+            .iter()
+            .map(|held| ((&held.advisory.id, &held.advisory.provider), held))
+            .collect();
+        let ids: HashSet<_> = advisories.iter().map(|advisory| &advisory.id).collect();
+        self.refuted.retain(|id, _| ids.contains(id));
         let fresh = advisories
             .iter()
             .filter(|advisory| !self.refuted.contains_key(&advisory.id));
         self.advisories = fresh
             .filter_map(|advisory| {
-                let before = old.iter().find(|held| {
-                    held.advisory.id == advisory.id && held.advisory.provider == advisory.provider
-                });
+                let before = old.get(&(&advisory.id, &advisory.provider));
                 let until = advisory.advice.until().unwrap_or(Time::ZERO);
                 // What is over when it arrives would only cost a working key a trial.
                 let news = before.is_some() || advisory.advice.until().is_none_or(|until| until > now);
