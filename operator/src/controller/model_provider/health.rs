@@ -122,15 +122,24 @@ pub fn health(
 ) -> ProviderHealth {
     let old_keys = old.map_or(&[][..], |status| status.keys.as_slice());
     let uid = &provider.id.uid;
-    let keys = provider.credentials.iter().map(|credential| {
-        let old = old_keys.iter().find(|key| key.name == credential.name);
-        let fingerprint = fingerprint(credential, old.and_then(|key| key.fingerprint.as_deref()));
-        let mates = mates(provider, credential);
-        let standing = fingerprint
-            .as_deref()
-            .map(|name| ledger.standing(uid, name, &mates, now.monotonic));
-        key::health(credential, fingerprint, standing, used, old, now)
-    });
+    let stored = |name: &str| old_keys.iter().find(|key| key.name == name);
+    let named = |credential: &ValidatedCredential| {
+        let old = stored(&credential.name);
+        fingerprint(credential, old.and_then(|key| key.fingerprint.as_deref()))
+    };
+    let names: Vec<Option<String>> = provider.credentials.iter().map(named).collect();
+    let keys = provider
+        .credentials
+        .iter()
+        .zip(&names)
+        .map(|(credential, fingerprint)| {
+            let old = stored(&credential.name);
+            let mates = mates(provider, &names, credential);
+            let standing = fingerprint
+                .as_deref()
+                .map(|name| ledger.standing(uid, name, &mates, now.monotonic));
+            key::health(credential, fingerprint.clone(), standing, used, old, now)
+        });
     let waits = [
         ledger.next_change(uid, now.monotonic),
         provider.validate_again_at(),
@@ -151,16 +160,21 @@ fn fingerprint(credential: &ValidatedCredential, old: Option<&str>) -> Option<St
     }
 }
 
-/// The values of a credential's quota group.
-fn mates<'a>(provider: &'a ValidatedProvider, of: &ValidatedCredential) -> Vec<&'a str> {
+/// The values of a credential's quota group; `names` are those of all credentials.
+fn mates<'a>(
+    provider: &ValidatedProvider,
+    names: &'a [Option<String>],
+    of: &ValidatedCredential,
+) -> Vec<&'a str> {
     let Some(group) = &of.quota_group else {
         return Vec::new();
     };
     let in_group = provider
         .credentials
         .iter()
-        .filter(|c| c.quota_group.as_ref() == Some(group));
-    in_group.filter_map(|c| c.value.fingerprint()).collect()
+        .zip(names)
+        .filter(|(c, _)| c.quota_group.as_ref() == Some(group));
+    in_group.filter_map(|(_, name)| name.as_deref()).collect()
 }
 
 #[cfg(test)]

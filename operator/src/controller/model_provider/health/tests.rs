@@ -403,6 +403,41 @@ fn a_key_whose_secret_is_away_for_a_moment_keeps_its_state() {
 }
 
 #[test]
+fn a_quota_group_rests_on_while_the_value_that_met_the_limit_is_away_for_a_moment() {
+    let spec = "
+type: OpenAI
+credentials:
+- {name: a, quotaGroup: org, secretKeyRef: {name: openai-keys, key: team-a}}
+- {name: b, quotaGroup: org, secretKeyRef: {name: more-keys, key: team-b}}
+";
+    let mut case = Case::new(spec);
+    let world = || World::new().secret("more-keys", &[("team-b", "sk-b")]);
+    case.provider = world().valid(&provider("openai", spec));
+    let scope = Scope {
+        quota_group: true,
+        ..case.scope_of("a")
+    };
+    case.say(
+        Finding::Exhausted {
+            scope,
+            remaining_ms: 600_000,
+        },
+        at(0),
+    );
+    case.store(at(0));
+    let away = |world: World| world.without(Reference::secret(NAMESPACE, "openai-keys"), 0);
+    for (second, states) in [
+        (5, [KeyState::Exhausted; 2]),
+        (30, [KeyState::Missing, KeyState::Unknown]),
+    ] {
+        case.provider = away(world()).at(second).valid(&provider("openai", spec));
+        let keys = case.health(at(second)).keys;
+        let told: Vec<_> = keys.iter().map(|key| key.state).collect();
+        assert_eq!(told, states, "{second}");
+    }
+}
+
+#[test]
 fn a_new_value_starts_fresh() {
     let mut case = Case::new(OPENAI);
     case.say(
