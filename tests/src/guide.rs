@@ -46,6 +46,14 @@ impl Guide {
         })
     }
 
+    /// Commands that something else than a README tells people to type.
+    pub fn of(name: &str, commands: &str) -> Self {
+        Self {
+            path: name.into(),
+            blocks: vec![commands.to_owned()],
+        }
+    }
+
     /// The one block of commands that holds a text.
     pub fn block(&self, text: &str) -> Result<&str, Error> {
         let mut with: Vec<&String> = self.blocks.iter().filter(|block| block.contains(text)).collect();
@@ -59,12 +67,17 @@ impl Guide {
         }
     }
 
-    /// Runs that block in a directory as a person would whose kubectl and helm
-    /// use this kubeconfig, and gives what it printed. Its background jobs end
-    /// with it.
-    pub async fn follow(&self, text: &str, directory: &Path, kubeconfig: &Path) -> Result<String, Error> {
-        let block = self.block(text)?;
-        let script = format!("trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{block}");
+    /// Runs the blocks that hold these texts, one after the other in one shell,
+    /// in a directory as a person would whose kubectl and helm use this
+    /// kubeconfig, and gives what they printed. Their background jobs end with
+    /// them.
+    pub async fn follow(&self, texts: &[&str], directory: &Path, kubeconfig: &Path) -> Result<String, Error> {
+        let blocks: Vec<&str> = texts
+            .iter()
+            .map(|text| self.block(text))
+            .collect::<Result<_, _>>()?;
+        let blocks = blocks.join("\n");
+        let script = format!("trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{blocks}");
         let mut command = Command::new("bash");
         command
             .args(["-euo", "pipefail", "-c", &script])
@@ -81,7 +94,7 @@ impl Guide {
             source,
         };
         let output = kubectl::run(command, kubeconfig, "").await.map_err(followed)?;
-        succeeded(output, "bash", &[block]).map_err(followed)
+        succeeded(output, "bash", &[&blocks]).map_err(followed)
     }
 }
 

@@ -6,10 +6,11 @@ mod definitions;
 #[path = "admit_chart/roles.rs"]
 mod roles;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use serde_json::Value;
 
 use definitions::{FILES, LIMIT, install};
+use keypool_tests::guide::Guide;
 use keypool_tests::ring::Test;
 use keypool_tests::tools;
 use keypool_tests::wait;
@@ -79,6 +80,23 @@ async fn the_release_installs_upgrades_and_goes(test: Test) -> anyhow::Result<()
     ensure!(
         notes.contains("kubectl get keypool") && !notes.contains("not there yet"),
         "{notes}"
+    );
+    // What it tells to do next can be pasted.
+    let (Some(from), Some(to)) = (
+        notes.find("kubectl create secret"),
+        notes.find("\n\nApplications"),
+    ) else {
+        bail!("no commands in {notes}");
+    };
+    let directory = tempfile::tempdir()?;
+    let kubeconfig = test.kubeconfig_here(directory.path()).await?;
+    let listed = Guide::of("NOTES.txt", &notes[from..to])
+        .follow(&["kubectl"], directory.path(), &kubeconfig)
+        .await?;
+    ensure!(
+        listed.contains("modelprovider.keypool.dev/openai")
+            && listed.contains("loadbalancegroup.keypool.dev/chat"),
+        "{listed}"
     );
     helm.run(&install).await?;
     helm.run(&["uninstall", "keypool"]).await?;

@@ -54,7 +54,9 @@ impl Quickstart {
         rewrite(&provider, copy.path(), without_keys)?;
         let guide = Guide::read(&format!("{EXAMPLE}/README.md"))?;
         let kubeconfig = test.kubeconfig_here(copy.path()).await?;
-        guide.follow("rollout status", copy.path(), &kubeconfig).await?;
+        guide
+            .follow(&["rollout status"], copy.path(), &kubeconfig)
+            .await?;
 
         let fake = Provider::find(test, PROVIDER_NAMESPACE).await?;
         scene.keys(&fake, &KEYS.map(|(name, _)| name)).await?;
@@ -71,19 +73,19 @@ impl Quickstart {
             kubeconfig,
         };
         for text in ["create configmap", "kubectl wait"] {
-            example.follow(scene, text).await?;
+            example.follow(scene, &[text]).await?;
         }
         Ok(example)
     }
 
-    /// Runs the README's commands that hold a text, and gives what they
-    /// printed.
-    pub async fn follow(&self, scene: &Scene, text: &str) -> anyhow::Result<String> {
+    /// Runs the README's commands that hold these texts in one shell, and gives
+    /// what they printed.
+    pub async fn follow(&self, scene: &Scene, texts: &[&str]) -> anyhow::Result<String> {
         let printed = self
             .guide
-            .follow(text, self.copy.path(), &self.kubeconfig)
+            .follow(texts, self.copy.path(), &self.kubeconfig)
             .await?;
-        scene.told(text, printed.clone());
+        scene.told(&texts.join(", "), printed.clone());
         Ok(printed)
     }
 }

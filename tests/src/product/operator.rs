@@ -30,7 +30,7 @@ async fn charts(test: &Test) -> anyhow::Result<()> {
     }
     test.world().share(NAMESPACE);
     Guide::read("README.md")?
-        .follow("helm upgrade", &tools::repository(), test.kubeconfig())
+        .follow(&["helm upgrade"], &tools::repository(), test.kubeconfig())
         .await?;
     let deployment = format!("deployment/{DEPLOYMENT}");
     let ready = ["rollout", "status", &deployment, "--timeout=120s"];

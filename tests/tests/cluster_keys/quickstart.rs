@@ -37,15 +37,16 @@ pub(crate) async fn cluster_quickstart(test: Test) -> anyhow::Result<()> {
     validated_once(&example.fake.requests(0).await?)?;
 
     // What the README lets people try by hand.
-    let answer = example
-        .follow(&scene, "port-forward service/chat-keypool")
-        .await?;
-    ensure!(answer.contains("\"chat.completion\""), "{answer}");
-    let status = example.follow(&scene, "team-b/state").await?;
-    ensure!(
-        status.contains("kind: ModelProvider") && status.contains("name: team-b"),
-        "{status}"
-    );
+    let session = ["port-forward service/chat-keypool", "team-b/state"];
+    let printed = example.follow(&scene, &session).await?;
+    for line in [
+        "\"chat.completion\"",
+        "kind: ModelProvider",
+        "state: Invalid",
+        "team-b is refused by the provider; replace Secret",
+    ] {
+        ensure!(printed.contains(line), "no {line} in {printed}");
+    }
     scene.finish().await
 }
 
