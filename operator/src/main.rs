@@ -85,7 +85,11 @@ async fn run(args: Args) -> anyhow::Result<()> {
         subjects,
     };
     let stores = watches::start(&clients, &args, &watchdog, &wakes);
-    stores.ready().await?;
+    tokio::select! {
+        ready = stores.ready() => ready?,
+        // Without the definitions it waits for long.
+        _ = terminate.recv() => return Ok(()),
+    }
     health.set_ready();
     tracing::info!(instance = args.instance, "caches are warm; waiting for the Lease");
 
