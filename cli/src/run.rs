@@ -79,7 +79,7 @@ async fn start(args: args::Run) -> anyhow::Result<()> {
     let (documents, source) = watch::channel(None);
     let proxy = Proxy::start(options(&args, source))
         .await
-        .context("the proxy did not start (see --listen)")?;
+        .context("the proxy did not start")?;
     let at = proxy.addresses();
     let clients = greeting::reachable(at.clients);
     let clock = Clock::default();

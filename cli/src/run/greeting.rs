@@ -102,7 +102,9 @@ fn authorization(group: &LoadBalanceGroup, key: ClientKey) -> String {
     match (access.insecure, access.generated, key) {
         (true, ..) => String::new(),
         (false, true, ClientKey::Demo) => format!("-H 'authorization: Bearer {DEMO_KEY}' "),
-        (false, true, ClientKey::Own) => format!("-H \"authorization: Bearer ${CLIENT_KEY_VARIABLE}\" "),
+        (false, true, ClientKey::Own) => {
+            format!("-H \"authorization: Bearer ${{{CLIENT_KEY_VARIABLE}:?set it to the client key}}\" ")
+        }
         (false, false, _) => "-H \"authorization: Bearer $OPENAI_API_KEY\" ".into(),
     }
 }

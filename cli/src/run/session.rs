@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use keypool_contract::Encoded;
 use keypool_contract::exchange::{Acknowledgement, ClearCooldown, ExchangeResponse};
 use keypool_operator::clock::Clock;
@@ -150,7 +150,8 @@ impl Session {
                     break played.context("the script ended by a panic").and_then(|story| story.map(Some).map_err(Into::into));
                 }
                 asked = signals.next() => match asked {
-                    Asked::End => break Ok(None),
+                    Asked::End if playing.is_empty() => break Ok(None),
+                    Asked::End => break Err(anyhow!("it was ended before a key came back")),
                     Asked::Status => self.show_status()?,
                     Asked::Typed { status } => {
                         self.screen.typed();

@@ -58,11 +58,15 @@ fn document<K: Resource<DynamicType = ()>, S: Serialize>(
     Ok(format!("---\n{}", serde_yaml::to_string(&shown)?))
 }
 
-/// Writes a file in one step: whoever reads it sees all of it or the one before.
+/// Writes a file in one step: whoever reads it sees all of it or the one before. What is no plain file (a link, a pipe, `/dev/stdout`) is
+/// written to as it is.
 ///
 /// # Errors
 /// When the directory cannot be written.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    if std::fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
+        return std::fs::write(path, text);
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.new"));
     std::fs::write(&beside, text)?;

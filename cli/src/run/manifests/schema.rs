@@ -1,9 +1,10 @@
 //! A spec against the schema of its definition, as the API server's strict validation would judge it.
 //!
-//! Only what a decoder would pass over or tell without a place: unknown and missing fields, wrong types, words outside a set, bounds.
-//! Patterns and rules across fields are the operator's, which says them in the object's condition `Accepted`. Values are not
-//! quoted: a key may have been written into the wrong field.
+//! Unknown and missing fields, wrong types, words outside a set, patterns, bounds. Durations and rules across fields are the operator's, which
+//! says them in the object's condition `Accepted`. Values are not quoted: a key may have been written into the wrong field.
 
+use keypool_crds::v1alpha1::shared::text::DURATION;
+use regex::Regex;
 use serde_json::Value;
 
 /// What is wrong with `value`, each with its place.
@@ -118,6 +119,15 @@ fn string(schema: &Value, text: &str, path: &str, found: &mut Vec<String>) {
                 words.join(" or ")
             ));
         }
+    }
+    // Patterns are written in RE2's and this crate's common part.
+    if let Some(pattern) = schema["pattern"].as_str()
+        && pattern != DURATION
+        && Regex::new(pattern).is_ok_and(|pattern| !pattern.is_match(text))
+    {
+        found.push(format!(
+            "{path} is not of the form that it must have; write what matches {pattern}"
+        ));
     }
     let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
     bounds(

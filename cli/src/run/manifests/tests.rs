@@ -131,6 +131,12 @@ fn every_mistake_is_told_with_its_place_and_a_remedy() {
         ),
         (
             custom(
+                "kind: ModelProvider\nmetadata: {name: x}\nspec: {type: OpenAI, credentials: [{name: Team_A}]}",
+            ),
+            "spec.credentials[Team_A].name is not of the form that it must have; write what matches ^[a-z0-9]",
+        ),
+        (
+            custom(
                 "kind: ModelProvider\nmetadata: {name: x}\nspec: {type: OpenAI, credentials: [{name: a, weight: 1001}]}",
             ),
             "spec.credentials[a].weight is 1001; write 0 to 1000",

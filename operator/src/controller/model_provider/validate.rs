@@ -249,10 +249,20 @@ fn resolved_refs(bundle: Option<&Refusal>, credentials: &[ValidatedCredential]) 
     RefsCheck::of(&bundle.into_iter().chain(keys).collect::<Vec<_>>())
 }
 
+/// As the definition's own rule has it; local mode has no API server.
+const SHORTEST_PROBE_INTERVAL_MS: u64 = 1_000;
+
 fn probe(of: &api::Probe) -> Result<Probe, Invalid> {
+    let interval_ms = milliseconds(&of.interval, "health.probe.interval")?;
+    if interval_ms < SHORTEST_PROBE_INTERVAL_MS {
+        return Err(Invalid::spec(format!(
+            "health.probe.interval ({}) must be at least 1s, because every call counts against the provider's limits; leave it out for 15m",
+            of.interval
+        )));
+    }
     Ok(Probe {
         enabled: of.enabled,
-        interval_ms: milliseconds(&of.interval, "health.probe.interval")?,
+        interval_ms,
         timeout_ms: milliseconds(&of.timeout, "health.probe.timeout")?,
     })
 }

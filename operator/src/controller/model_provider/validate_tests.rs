@@ -92,6 +92,11 @@ fn what_cannot_be_served_is_refused_with_field_and_remedy() {
             "health.probe.interval",
         ),
         (
+            with("health: {probe: {interval: 999ms}}"),
+            Reason::InvalidSpec,
+            "health.probe.interval (999ms) must be at least 1s",
+        ),
+        (
             with("timeouts: {connect: 0s}"),
             Reason::InvalidSpec,
             "timeouts.connect",
