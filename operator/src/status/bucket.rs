@@ -84,6 +84,11 @@ impl Bucket {
         Permit::At(self.at + wait)
     }
 
+    /// Whether there was something to write at the last asking that is not written yet.
+    pub fn waits(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// Takes back a write that failed.
     pub fn give_back(&mut self) {
         self.left = (self.left + 1).min(SIZE);

@@ -66,6 +66,8 @@ pub struct Writer {
     failures: HashMap<Subject, Failures>,
     flights: Flights<Subject>,
     acknowledged: BTreeMap<ObjectId, usize>,
+    /// Nothing is written later any more.
+    ends: bool,
 }
 
 impl Writer {
@@ -80,11 +82,12 @@ impl Writer {
             failures: HashMap::new(),
             flights: Flights::default(),
             acknowledged: BTreeMap::new(),
+            ends: false,
         }
     }
 
-    /// Runs until it is told to stop, or nobody wakes it any more, and the writes that were under way by then have ended, with
-    /// the Events that they were worth.
+    /// Runs until it is told to stop, or nobody wakes it any more. What waited to be written by then is written, for it is all that the
+    /// next leader knows, and the writes have ended, with the Events that they were worth.
     pub async fn run(
         mut self,
         mut subjects: UnboundedReceiver<Subject>,
@@ -119,6 +122,7 @@ impl Writer {
             }
             self.look_at_what_is_due();
         }
+        self.look_at_what_waits();
         self.flights.all_landed().await;
         self.announcer.end().await;
     }
@@ -237,6 +241,17 @@ impl Writer {
         }
     }
 
+    /// The last look.
+    fn look_at_what_waits(&mut self) {
+        self.ends = true;
+        let waiting = self.buckets.iter().filter(|(_, bucket)| bucket.waits());
+        let waiting: Vec<Subject> = waiting.map(|(subject, _)| subject.clone()).collect();
+        for subject in waiting {
+            self.wake(subject);
+        }
+        self.look_at_what_is_due();
+    }
+
     /// A provider's status tells how many pods report about it.
     fn wake_providers_of(&mut self, group: &LoadBalanceGroup) {
         let namespace = group.namespace().unwrap_or_default();
@@ -250,7 +265,38 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+
     use super::*;
+    use crate::controller::model_provider::reconcile::look;
+    use crate::fixtures::api::Led;
+    use crate::fixtures::{VLLM, provider};
+
+    #[tokio::test]
+    async fn what_waits_for_its_moment_is_written_before_the_end() {
+        let mut led = Led::new();
+        let vllm = provider("vllm", VLLM);
+        led.provider(&vllm);
+        let context = Arc::clone(&led.context);
+        look(&context, &Arc::new(vllm.clone())).await.unwrap().unwrap();
+        let written = || {
+            let view = context.views.provider(&ObjectId::of(&vllm))?;
+            context.views.provider_status(&view)
+        };
+        let events = Events::new(context.clients.request.clone(), "me");
+        let mut writer = Writer::new(Arc::clone(&context), events, Metrics::default());
+        writer.wake(Subject::Provider(ObjectRef::from_obj(&vllm)));
+        writer.look_at_what_is_due();
+        writer.flights.all_landed().await;
+        assert_eq!(written(), None, "others may come");
+
+        let (_subjects, subjects) = mpsc::unbounded_channel();
+        let (_news, news) = mpsc::unbounded_channel();
+        let stop = CancellationToken::new();
+        stop.cancel();
+        writer.run(subjects, news, stop).await;
+        assert!(written().is_some());
+    }
 
     #[test]
     fn a_write_that_keeps_failing_is_tried_less_and_less_often() {

@@ -112,6 +112,7 @@ impl Writer {
             .or_insert_with(|| Bucket::new(now));
         let waits = self.failures.get(subject).filter(|failures| now < failures.until);
         let permit = match (status.change_from(stored), waits) {
+            (change, None) if self.ends && change != Change::None => Permit::Now,
             (Change::None, _) | (_, None) => bucket.ask(status.change_from(stored), now),
             (_, Some(failures)) => Permit::At(failures.until),
         };
