@@ -114,8 +114,8 @@ proptest! {
             wrr.set(targets(&[3, 1]).chain((0..third).map(|_| (2, 1))), &mut random);
             light += u32::from(wrr.pick(&mut random, |target| target != 2) == Some(1));
         }
-        // 1,000 by weight; the earliest deadline alone would give 0.
-        prop_assert!((800..=1_400).contains(&light), "{}", light);
+        // 1,000 by weight, and 900 with the third one's turns, give or take 26; the earliest deadline alone would give 0.
+        prop_assert!((700..=1_100).contains(&light), "{}", light);
     }
 
     #[test]
