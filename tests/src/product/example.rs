@@ -72,7 +72,7 @@ impl Quickstart {
             copy,
             kubeconfig,
         };
-        for text in ["create configmap", "kubectl wait"] {
+        for text in ["create configmap", "loadbalancegroup/chat"] {
             example.follow(scene, &[text]).await?;
         }
         Ok(example)
