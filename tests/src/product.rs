@@ -20,6 +20,7 @@
 //! scene.finish().await
 //! ```
 
+pub mod bucket;
 mod caller;
 mod example;
 mod keys;

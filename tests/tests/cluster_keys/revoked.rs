@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Event;
 use keypool_crds::v1alpha1::{KeyReason, KeyState, KeyStatus};
 use keypool_fake_provider::{Entry, KeyState as AtProvider, sha256_hex};
 use keypool_tests::product::{
-    Member, Provider, Proxy, Scene, Steady, VolumesHeld, all_answered, manifests, status,
+    Member, Provider, Proxy, Scene, Steady, VolumesHeld, all_answered, bucket, manifests, status,
 };
 use keypool_tests::ring::Test;
 use keypool_tests::wait;
@@ -122,6 +122,8 @@ async fn is_mended(scene: &Scene, fake: &Provider, watcher: &Watcher, old: &KeyS
     let value = scene.known().fresh(REVOKED);
     fake.rotate_key(REVOKED, &value).await?;
     let digest = sha256_hex(value.as_bytes());
+    // All so far took only seconds, as nothing of a person's does.
+    bucket::room(watcher, "openai").await?;
     let held = VolumesHeld::new(scene.test().node()?)?;
     let (edited, begun) = (SystemTime::now(), Instant::now());
     scene.write_secret("openai-keys", REVOKED, &value).await?;

@@ -4,6 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use anyhow::{Context as _, ensure};
 use k8s_openapi::jiff::Timestamp;
 use keypool_crds::v1alpha1::KeyState;
+use keypool_tests::product::bucket::{BURST, REFILL};
 use keypool_tests::product::{LIMIT, Member, Provider, Scene, Steady, all_answered, manifests, status};
 use keypool_tests::ring::Test;
 use keypool_tests::wait;
@@ -18,10 +19,6 @@ const REFUSED: usize = 4;
 /// Clients at the same time; each sends fifty requests a second. No streams: the
 /// scan at the end looks for each of the many keys in everything they got.
 const CLIENTS: usize = 3;
-/// The bucket of an object: this many writes at once, and one more for each
-/// [`REFILL`].
-const BURST: usize = 5;
-const REFILL: Duration = Duration::from_secs(10);
 /// From the provider's refusal to the watch event that shows it. The median has
 /// a ninth of it on this harness, so that load alone does not spend it; the
 /// last of a hundred may be one that the machine held up: told, not judged.
