@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use keypool_contract::{Salt, Secret as KeyBytes};
-use keypool_crds::v1alpha1::{LoadBalanceGroup, ModelProvider};
+use keypool_crds::v1alpha1::{KeyReason, KeyState, KeyStatus, LoadBalanceGroup, ModelProvider};
 use zeroize::Zeroizing;
 
 use crate::controller::load_balance_group::ValidatedGroup;
@@ -18,6 +18,21 @@ use crate::moment::{Moment, Monotonic, tests::at};
 use crate::reference::{Fetched, Lookup, Reference};
 
 pub(crate) mod api;
+
+/// What a status says of a key that its provider refused.
+pub(crate) fn refused_key(name: &str, fingerprint: &str) -> KeyStatus {
+    KeyStatus {
+        name: name.into(),
+        state: KeyState::Invalid,
+        reason: KeyReason::RefusedByProvider,
+        since: None,
+        until: None,
+        fingerprint: Some(fingerprint.into()),
+        quota_group: None,
+        models: Vec::new(),
+        more_models: None,
+    }
+}
 
 /// The namespace of everything here.
 pub(crate) const NAMESPACE: &str = "team";

@@ -87,9 +87,9 @@ pub(super) fn remember(provider: &ModelProvider, status: &mut ModelProviderStatu
 mod tests {
     use keypool_contract::exchange::{Acknowledgement, ExchangeResponse};
     use keypool_contract::verdict::{Finding, Scope, Verdict, VerdictId};
-    use keypool_crds::v1alpha1::{KeyReason, KeyState};
 
     use super::*;
+    use crate::fixtures::refused_key;
     use crate::ledger::tests::P;
     use crate::ledger::tests::unproven::used;
     use crate::ledger::{DocumentScope, Held};
@@ -169,15 +169,8 @@ mod tests {
         ledger.receive(&scope, &all, now);
         let stored = [("a", "f", Some("org")), ("b", "g", Some("org")), ("c", "h", None)];
         let stored = stored.map(|(name, fingerprint, group)| KeyStatus {
-            name: name.into(),
-            state: KeyState::Invalid,
-            reason: KeyReason::RefusedByProvider,
-            since: None,
-            until: None,
-            fingerprint: Some(fingerprint.into()),
             quota_group: group.map(str::to_owned),
-            models: Vec::new(),
-            more_models: None,
+            ..refused_key(name, fingerprint)
         });
         let wish = |credentials: &[&str]| ClearCooldown {
             provider: P.into(),

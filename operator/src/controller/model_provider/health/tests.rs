@@ -96,6 +96,20 @@ impl Case {
         );
     }
 
+    fn exhaust_group_of(&mut self, name: &str, seconds: u64, now: Moment) {
+        let scope = Scope {
+            quota_group: true,
+            ..self.scope_of(name)
+        };
+        self.say(
+            Finding::Exhausted {
+                scope,
+                remaining_ms: seconds * 1000,
+            },
+            now,
+        );
+    }
+
     fn health(&self, now: Moment) -> ProviderHealth {
         health(&self.provider, &self.used, &self.ledger, self.old.as_ref(), now)
     }
@@ -356,17 +370,7 @@ credentials:
 - {name: d, secretKeyRef: {name: openai-keys, key: batch}}
 ";
     let mut case = Case::new(spec);
-    let scope = Scope {
-        quota_group: true,
-        ..case.scope_of("a")
-    };
-    case.say(
-        Finding::Exhausted {
-            scope,
-            remaining_ms: 600_000,
-        },
-        at(0),
-    );
+    case.exhaust_group_of("a", 600, at(0));
     case.limit("c", None, 60, at(0));
     let states: Vec<_> = case.health(at(0)).keys.iter().map(|key| key.state).collect();
     assert_eq!(
@@ -413,17 +417,7 @@ credentials:
     let mut case = Case::new(spec);
     let world = || World::new().secret("more-keys", &[("team-b", "sk-b")]);
     case.provider = world().valid(&provider("openai", spec));
-    let scope = Scope {
-        quota_group: true,
-        ..case.scope_of("a")
-    };
-    case.say(
-        Finding::Exhausted {
-            scope,
-            remaining_ms: 600_000,
-        },
-        at(0),
-    );
+    case.exhaust_group_of("a", 600, at(0));
     case.store(at(0));
     let away = |world: World| world.without(Reference::secret(NAMESPACE, "openai-keys"), 0);
     for (second, states) in [

@@ -1,37 +1,29 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use keypool_crds::v1alpha1::shared::CLEAR_COOLDOWN;
-use keypool_crds::v1alpha1::{KeyReason, KeyState, KeyStatus, ModelProviderStatus};
+use keypool_crds::v1alpha1::{KeyState, KeyStatus, ModelProviderStatus};
 
 use super::*;
 use crate::controller::survey;
 use crate::fixtures::api::Led;
-use crate::fixtures::{CHAT, OPENAI, group, provider};
+use crate::fixtures::{CHAT, OPENAI, group, provider, refused_key};
 use crate::status::key_events;
 
-fn refused(name: &str, fingerprint: &str) -> KeyStatus {
-    KeyStatus {
-        name: name.into(),
-        state: KeyState::Invalid,
-        reason: KeyReason::RefusedByProvider,
-        since: None,
-        until: None,
-        fingerprint: Some(fingerprint.into()),
-        quota_group: None,
-        models: Vec::new(),
-        more_models: None,
-    }
+/// A provider whose stored status says that each of its keys was refused.
+fn refused() -> ModelProvider {
+    let mut openai = provider("openai", OPENAI);
+    openai.status = Some(ModelProviderStatus {
+        keys: ["team-a", "team-b", "batch"]
+            .map(|name| refused_key(name, &format!("{name:_>8}")))
+            .into(),
+        ..ModelProviderStatus::default()
+    });
+    openai
 }
 
 #[tokio::test]
 async fn a_new_leader_keeps_what_is_known_of_a_value_that_is_away_and_knows_who_uses_it() {
     let mut led = Led::new();
-    let mut openai = provider("openai", OPENAI);
-    openai.status = Some(ModelProviderStatus {
-        keys: ["team-a", "team-b", "batch"]
-            .map(|name| refused(name, &format!("{name:_>8}")))
-            .into(),
-        ..ModelProviderStatus::default()
-    });
+    let openai = refused();
     led.provider(&openai);
     // Its own pass is still to come.
     led.group(&group("chat", CHAT));
@@ -58,13 +50,7 @@ async fn a_new_leader_keeps_what_is_known_of_a_value_that_is_away_and_knows_who_
 #[tokio::test]
 async fn a_wish_is_acted_upon_where_no_pod_hears_of_it() {
     let mut led = Led::new();
-    let mut openai = provider("openai", OPENAI);
-    openai.status = Some(ModelProviderStatus {
-        keys: ["team-a", "team-b", "batch"]
-            .map(|name| refused(name, &format!("{name:_>8}")))
-            .into(),
-        ..ModelProviderStatus::default()
-    });
+    let mut openai = refused();
     led.provider(&openai);
     let states = async |openai: &ModelProvider| {
         look(&led.context, &Arc::new(openai.clone()))
