@@ -65,23 +65,9 @@ impl Relay {
         journey: Option<Journey>,
         record: Record,
     ) -> Self {
-        let (mut first, mut tail) = (Piece::default(), Tail::default());
-        if follow.has_failed() {
-            tail.pass(
-                provider.blanked(held.concat().into()),
-                follow.open_bytes(),
-                &mut first,
-            );
-        } else {
-            let mut later: usize = held.iter().map(Bytes::len).sum();
-            for data in held {
-                later -= data.len();
-                tail.pass(data, follow.open_bytes().saturating_sub(later), &mut first);
-            }
-        }
-        Self {
-            first,
-            tail,
+        let mut relay = Self {
+            first: Piece::default(),
+            tail: Tail::default(),
             answer,
             follow,
             provider,
@@ -91,7 +77,20 @@ impl Relay {
             journey,
             record: Some(record),
             state: State::Open,
+        };
+        let mut first = Piece::default();
+        if relay.follow.has_failed() {
+            relay.take(held.concat().into(), &mut first);
+        } else {
+            let mut later: usize = held.iter().map(Bytes::len).sum();
+            for data in held {
+                later -= data.len();
+                let open = relay.follow.open_bytes().saturating_sub(later);
+                relay.tail.pass(data, open, &mut first);
+            }
         }
+        relay.first = first;
+        relay
     }
 
     pub(super) fn is_over(&self) -> bool {
